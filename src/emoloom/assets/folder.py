@@ -1,0 +1,128 @@
+"""What a model folder must hold, and the fingerprint of all that decides its results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emoloom.assets.cache import MARKER, remembered_sha256
+from emoloom.errors import EmoLoomError
+
+MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.tiktoken", "*.txt")
+"""Weights, configuration, tokenizer and chat template: the files that can change results."""
+
+CODE_FILES = ("*.py",)
+"""Files that can change results once remote code is trusted."""
+
+_CONFIGS = ("config.json", "tokenizer_config.json")
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+def check_folder(folder: Path, *, trust_remote_code: bool) -> None:
+    """Refuse a folder that is no model, that holds its weights as pickles alone or that wants to run its own code.
+
+    Raises:
+        EmoLoomError: naming the file and what to do.
+    """
+    if not folder.is_dir():
+        raise EmoLoomError("there is no such folder", where=str(folder))
+    if not (folder / "config.json").is_file():
+        raise EmoLoomError(
+            "the folder has no config.json",
+            where=str(folder),
+            remedy="Name the folder that save_pretrained wrote model and tokenizer to.",
+        )
+    check_code(folder, trust_remote_code=trust_remote_code)
+    _check_weights(folder)
+
+
+def check_code(folder: Path, *, trust_remote_code: bool) -> None:
+    """Refuse a model that brings Python code, unless it is trusted and lies in the folder, where it can be hashed.
+
+    Raises:
+        EmoLoomError: naming the configuration file that asks for the code.
+    """
+    for config in (folder / name for name in _CONFIGS if (folder / name).is_file()):
+        auto_map = _read_object(config).get("auto_map")
+        if auto_map and not trust_remote_code:
+            raise EmoLoomError(
+                "the model brings its own Python code, which can do anything on this machine",
+                where=str(config),
+                remedy="Read that code; if you trust it, pass --trust-remote-code.",
+            )
+        if "--" in json.dumps(auto_map):
+            raise EmoLoomError(
+                "the model's code lies in another repository, where it can change unseen",
+                where=str(config),
+                remedy="Copy model and code into one folder and remove the `REPO--` prefixes from auto_map.",
+            )
+
+
+def fingerprint(folder: Path, *, trust_remote_code: bool) -> str:
+    """Hex sha256 over the sorted (name, sha256) pairs of every file that can change results."""
+    lines = [f"{name}\0{digest}\n" for name, digest in file_hashes(folder, trust_remote_code=trust_remote_code).items()]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def file_hashes(folder: Path, *, trust_remote_code: bool) -> dict[str, str]:
+    """sha256 by file name, sorted, of every file that can change results."""
+    patterns = (*MODEL_FILES, "additional_chat_templates/*.jinja", *(CODE_FILES if trust_remote_code else ()))
+    paths = {path for pattern in patterns for path in folder.glob(pattern) if True}
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {name: remembered_sha256(names[name]) for name in sorted(names)}
+
+
+def stated_licence(folder: Path) -> str:
+    """The licence in the front matter of the model card, or "not stated"."""
+    card = folder / "README.md"
+    text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
+    if not text.startswith("---\n"):
+        return "not stated"
+    try:
+        front_matter = yaml.safe_load(text.split("\n---", 1)[0])
+    except yaml.YAMLError as error:
+        raise EmoLoomError(
+            "the front matter is not valid YAML", where=str(card), remedy="Mend or delete it."
+        ) from error
+    return str(front_matter.get("license", "not stated")) if isinstance(front_matter, dict) else "not stated"
+
+
+def _check_weights(folder: Path) -> None:
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        if not (folder / "model.safetensors").is_file():
+            raise _no_safetensors(folder)
+        return
+    for shard in sorted(set(_read_object(index).get("weight_map", {}).values())):
+        if shard != Path(shard).name or not (folder / shard).is_file():
+            raise EmoLoomError(f"the shard {shard!r} is missing", where=str(index), remedy="Download the model again.")
+
+
+def _no_safetensors(folder: Path) -> EmoLoomError:
+    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    if pickles:
+        return EmoLoomError(
+            f"the weights are pickled ({pickles[0]}), and reading a pickle can run any code",
+            where=str(folder),
+            remedy="Use a safetensors version; where you trust the file, load it and call "
+            "save_pretrained(NEW_FOLDER), which writes safetensors.",
+        )
+    return EmoLoomError(
+        "the folder has no model.safetensors",
+        where=str(folder),
+        remedy="Choose a model or revision that is published as safetensors.",
+    )
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise EmoLoomError(f"not valid JSON ({error})", where=str(path), remedy="Download the model again.") from error
+    if not isinstance(content, dict):
+        raise EmoLoomError("not a JSON object", where=str(path), remedy="Download the model again.")
+    return content

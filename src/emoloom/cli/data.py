@@ -1,0 +1,85 @@
+"""``emoloom data``: which corpora there are, what is in them, and what loading them keeps and drops."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from emoloom.data.load import CORPORA, DATA_VARIABLE, JSONL, available, load, splits_of
+from emoloom.data.splits import SPLITS, SplitReport
+
+app = typer.Typer(help="List, show and check corpora.", no_args_is_help=True)
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help=f"Folder that holds the corpora; ${DATA_VARIABLE} by default.")
+]
+
+
+@app.command()
+def ls(data_dir: DataDir = None) -> None:
+    """List the corpora and where each would be read from."""
+    places = available(data_dir)
+    table = Table("corpus", "taxonomy", "place")
+    for name, corpus in CORPORA.items():
+        hub = f"hub: {corpus.hub.repo}" if corpus.hub else "not found"
+        table.add_row(name, f"{corpus.taxonomy.name} ({len(corpus.taxonomy.labels)})", places.get(name, hub))
+    Console().print(table)
+
+
+@app.command()
+def show(
+    corpus: Annotated[str, typer.Argument(help="CORPUS or CORPUS:SPLIT; the split is train by default.")],
+    limit: Annotated[int, typer.Option(min=1, help="How many records at most.")] = 10,
+    data_dir: DataDir = None,
+) -> None:
+    """Print records as JSON lines."""
+    for record in load(*_parse(corpus), data_dir).records[:limit]:
+        typer.echo(record.line())
+
+
+@app.command()
+def check(
+    corpora: Annotated[
+        list[str] | None, typer.Argument(metavar="[CORPUS]...", help="All that are at hand by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the reports as one JSON object.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Load every split and report rows read, kept and dropped."""
+    names = corpora or list(available(data_dir))
+    reports = [load(name, split, data_dir).report for name in names for split in splits_of(name)]
+    if as_json:
+        typer.echo(json.dumps({"splits": [_fields(report) for report in reports]}))
+    else:
+        Console().print(_table(reports))
+
+
+def _parse(spec: str) -> tuple[str, str]:
+    """``CORPUS[:SPLIT]`` as (corpus, split). The path in ``jsonl:FILE`` may itself contain colons."""
+    name, colon, split = spec.rpartition(":")
+    is_file = spec.startswith(JSONL) and (name + colon == JSONL or split not in SPLITS)
+    return (name, split) if colon and not is_file else (spec, SPLITS[0])
+
+
+def _fields(report: SplitReport) -> dict[str, object]:
+    return {
+        "corpus": report.corpus,
+        "split": report.split,
+        "rows_read": report.rows_read,
+        "rows_kept": report.rows_kept,
+        "dropped": dict(report.dropped),
+        "sha256": report.sha256,
+    }
+
+
+def _table(reports: list[SplitReport]) -> Table:
+    table = Table("corpus", "split", "read", "kept", "dropped", "sha256", "source")
+    for r in reports:
+        dropped = ", ".join(f"{reason} {rows:,}" for reason, rows in r.dropped.items())
+        table.add_row(r.corpus, r.split, f"{r.rows_read:,}", f"{r.rows_kept:,}", dropped, r.sha256[:12], r.source)
+    return table

@@ -1,0 +1,1 @@
+"""The one contract that data, training and inference share: labels, records, the prompt, the reply and its parser."""

@@ -1,0 +1,176 @@
+"""Loads a split of a corpus by name, from the package, a local folder, a JSONL file or the Hugging Face hub."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import os
+import zlib
+from collections.abc import Mapping
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import NamedTuple
+
+from emoloom.contract.taxonomy import Taxonomy, taxonomy
+from emoloom.data import dailydialog, emobank, empathetic, goemotions, hub, jsonl, starter
+from emoloom.data.corpus import Corpus
+from emoloom.data.splits import SPLITS, Draft, Split
+from emoloom.errors import EmoLoomError, unknown_name
+
+CORPORA: Mapping[str, Corpus] = {
+    module.CORPUS.name: module.CORPUS for module in (starter, goemotions, empathetic, dailydialog, emobank)
+}
+"""The published corpora by name. Any file in the contract's form is a corpus, too, called ``jsonl:FILE``."""
+
+JSONL = "jsonl:"
+DATA_VARIABLE = "EMOLOOM_DATA"
+
+
+class _Reading(NamedTuple):
+    draft: Draft
+    sha256: str
+    source: str
+
+
+def load(name: str, split: str, data_dir: Path | None = None) -> Split:
+    """The records of one split, in file order, with a report on its rows.
+
+    A corpus that lies in the data folder is read from there, any other from the hub.
+
+    Args:
+        name: a key of :data:`CORPORA`, or ``jsonl:FILE``. Such a file is one split, whichever is asked for.
+        split: ``train``, ``dev`` (the official validation split) or ``test``.
+        data_dir: the data folder; by default the environment variable ``EMOLOOM_DATA``.
+
+    Raises:
+        EmoLoomError: the name or the split is unknown, the corpus can't be had or read, or no row of it is usable.
+    """
+    if split not in SPLITS:
+        raise unknown_name("split", split, SPLITS, where=name)
+    if name.startswith(JSONL):
+        reading = _read_jsonl(Path(name.removeprefix(JSONL)), split)
+        draft, name = reading.draft, f"{JSONL}{Path(name.removeprefix(JSONL)).stem}"
+    else:
+        corpus = _corpus(name)
+        reading = _read(corpus, split, data_dir)
+        others = corpus.gives_way.get(split, {})
+        draft = reading.draft.without({why: _read(corpus, other, data_dir).draft for why, other in others.items()})
+    if not draft.records:
+        raise EmoLoomError(f"no usable row in split {split}", where=reading.source)
+    return draft.finish(name, split, sha256=reading.sha256, source=reading.source)
+
+
+def splits_of(name: str) -> tuple[str, ...]:
+    """The splits that a corpus has; a JSONL file counts as ``train``."""
+    return SPLITS[:1] if name.startswith(JSONL) else SPLITS
+
+
+def taxonomy_of(name: str) -> Taxonomy:
+    """The label space of a corpus.
+
+    Raises:
+        EmoLoomError: the name is unknown, or a JSONL file can't be read.
+    """
+    if name.startswith(JSONL):
+        return taxonomy(load(name, SPLITS[0]).records[0].taxonomy)
+    return _corpus(name).taxonomy
+
+
+def available(data_dir: Path | None = None) -> dict[str, str]:
+    """Name -> place of the published corpora that can be loaded without the network.
+
+    Raises:
+        EmoLoomError: the data folder does not exist.
+    """
+    folders = {name: _folder(corpus, data_dir) for name, corpus in CORPORA.items()}
+    return {name: str(folder) for name, folder in folders.items() if folder}
+
+
+def _corpus(name: str) -> Corpus:
+    if name not in CORPORA:
+        raise unknown_name("corpus", name, [*CORPORA, f"{JSONL}FILE"])
+    return CORPORA[name]
+
+
+def _read(corpus: Corpus, split: str, data_dir: Path | None) -> _Reading:
+    folder = _folder(corpus, data_dir)
+    if folder:
+        return _read_local(corpus, split, folder)
+    try:
+        if corpus.hub is None:
+            raise EmoLoomError("it is not offered there")
+        return _Reading(*hub.read(corpus.hub, split))
+    except EmoLoomError as error:
+        raise _nowhere(corpus, data_dir, error) from error
+
+
+def _nowhere(corpus: Corpus, data_dir: Path | None, error: EmoLoomError) -> EmoLoomError:
+    base = _data_folder(data_dir)
+    wanted = ", ".join(sorted({file for files in corpus.files.values() for file in files}))
+    looked = f"no folder {base / corpus.folder}" if base else f"no data folder given ({DATA_VARIABLE} is not set)"
+    return EmoLoomError(
+        f"{looked}, and nothing from the hub: {error.where} {error.problem}",
+        where=corpus.name,
+        remedy=f"Put {wanted} into DIR/{corpus.folder} and pass --data-dir DIR"
+        + (f", or {error.remedy}" if error.remedy else "."),
+    )
+
+
+def _read_local(corpus: Corpus, split: str, folder: Traversable) -> _Reading:
+    files = [_file(folder, name) for name in corpus.files[split]]
+    contents = [_bytes(file) for file in files]
+    source = str(files[0] if len(files) == 1 else folder)
+    texts = [_text(content, str(file)) for content, file in zip(contents, files, strict=True)]
+    try:
+        draft = corpus.read(texts, split)
+    except csv.Error as error:
+        raise EmoLoomError(f"not readable as CSV: {error}", where=source, remedy="Use the official file.") from error
+    return _Reading(draft, hashlib.sha256(b"".join(contents)).hexdigest(), source)
+
+
+def _read_jsonl(path: Path, split: str) -> _Reading:
+    content = _bytes(path)
+    draft = jsonl.records(_text(content, str(path)), split, name=path.stem, where=str(path))
+    return _Reading(draft, hashlib.sha256(content).hexdigest(), str(path))
+
+
+def _data_folder(data_dir: Path | None) -> Path | None:
+    value = data_dir or os.environ.get(DATA_VARIABLE)
+    if not value:
+        return None
+    base = Path(value)
+    if not base.is_dir():
+        remedy = f"Pass --data-dir or set {DATA_VARIABLE} to an existing folder."
+        raise EmoLoomError("the data folder does not exist", where=str(base), remedy=remedy)
+    return base
+
+
+def _folder(corpus: Corpus, data_dir: Path | None) -> Traversable | None:
+    """The folder that holds a corpus on this machine, if any does."""
+    if corpus is starter.CORPUS:
+        return starter.folder()
+    base = _data_folder(data_dir)
+    return base / corpus.folder if base and (base / corpus.folder).is_dir() else None
+
+
+def _file(folder: Traversable, name: str) -> Traversable:
+    """The file called ``name``, or the unpacked file in place of a ``.gz`` one."""
+    packed, unpacked = folder / name, folder / name.removesuffix(".gz")
+    return unpacked if unpacked.is_file() else packed
+
+
+def _bytes(file: Traversable) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise EmoLoomError(f"cannot read the file: {error.strerror}", where=str(file)) from error
+
+
+def _text(content: bytes, where: str) -> str:
+    try:
+        return (gzip.decompress(content) if where.endswith(".gz") else content).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise EmoLoomError(f"not UTF-8 at byte {error.start}", where=where, remedy="Convert it.") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise EmoLoomError(f"not a gzip file: {error}", where=where, remedy="Download it again.") from error

@@ -1,0 +1,64 @@
+"""Paired bootstrap: does one candidate beat another on the same records?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from emoloom.evaluate.bootstrap import Estimate, percentile_interval
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``value`` = a - b, its 95% percentile interval, and the share of resamples in which a > b (a draw counts half)."""
+
+    value: float
+    low: float
+    high: float
+    probability: float
+
+    @property
+    def separates(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+
+def difference(a: Estimate, b: Estimate) -> Difference | None:
+    """The paired difference of a figure between two candidates; None when it is undefined for one of them.
+
+    Both must come from the same records, resamples and seed, so that row r of both is the same draw of records.
+    """
+    samples = a.samples - b.samples
+    interval = percentile_interval(samples)
+    if a.value is None or b.value is None or interval is None:
+        return None
+    samples = samples[~np.isnan(samples)]
+    wins = float(np.mean(samples > 0) + np.mean(samples == 0) / 2)
+    return Difference(a.value - b.value, *interval, wins)
+
+
+def tie_groups(candidates: Mapping[str, Estimate]) -> list[list[str]]:
+    """The candidates from best to worst, in groups whose members do not separate from the group's first.
+
+    The best that is left leads a group, and everyone left whose paired interval against it includes 0 joins. A candidate
+    whose figure is undefined comes last and joins nobody.
+    """
+    left = sorted(candidates, key=lambda name: (-_rank_value(candidates[name]), name))
+    groups: list[list[str]] = []
+    while left:
+        leader = candidates[left[0]]
+        group = [left[0], *(name for name in left[1:] if _tied(leader, candidates[name]))]
+        groups.append(group)
+        left = [name for name in left if name not in group]
+    return groups
+
+
+def _rank_value(estimate: Estimate) -> float:
+    return -np.inf if estimate.value is None else estimate.value
+
+
+def _tied(a: Estimate, b: Estimate) -> bool:
+    gap = difference(a, b)
+    return gap is not None and not gap.separates

@@ -1,0 +1,1 @@
+"""Valence, arousal and dominance estimated from word norms."""

@@ -1,0 +1,36 @@
+"""One forward over a pack: logits where they are asked for, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from emoloom.model.attention import active_pack
+from emoloom.model.packing import Pack
+
+# With fewer rows the matrix kernels take other paths whose last bits differ.
+MIN_ROWS = 16
+
+
+def packed_logits(model: torch.nn.Module, pack: Pack, rows: Sequence[int]) -> torch.Tensor:
+    """Next-token logits after the tokens at ``rows`` of ``pack.tokens``.
+
+    Args:
+        model: a causal language model loaded with the packed attention (:func:`emoloom.model.load.load_model`).
+        pack: N tokens; for bit-stable results N is at least :data:`MIN_ROWS` (a prefix of 16 or more tokens is enough).
+        rows: indices into ``pack.tokens``, any number of them.
+
+    Returns:
+        (len(rows), vocabulary) in the model's dtype.
+    """
+    wanted = torch.tensor([*rows, *[rows[-1]] * max(0, MIN_ROWS - len(rows))], device=pack.tokens.device)
+    token = active_pack.set(pack)
+    try:
+        out = model(
+            input_ids=pack.tokens[None], position_ids=pack.positions[None], logits_to_keep=wanted, use_cache=False
+        )
+    finally:
+        active_pack.reset(token)
+    logits: torch.Tensor = out.logits[0, : len(rows)]
+    return logits

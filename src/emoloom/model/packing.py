@@ -1,0 +1,77 @@
+"""How many token sequences share one forward: behind one copy of their common prefix, flat, without padding tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+ALIGN = 16
+"""Attention keys come in multiples of this many, because matrix kernels sum them in groups of that size."""
+
+
+def align(length: int) -> int:
+    """``length`` rounded up to a multiple of :data:`ALIGN`."""
+    return -(-length // ALIGN) * ALIGN
+
+
+@dataclass(frozen=True)
+class Pack:
+    """B sequences that continue one prefix of P tokens, flattened to N = P + sum of their own lengths.
+
+    Attributes:
+        tokens: (N,) token ids: the prefix, then each sequence's own tokens.
+        positions: (N,) position of each token in its sequence; own tokens start at P.
+        prefix: P, a multiple of :data:`ALIGN` (0 where nothing is shared).
+        offsets: for each sequence, the index in ``tokens`` of its first own token.
+        slots: (B, T) index in ``tokens`` of own token t of sequence b, T the longest own length, aligned. Slots beyond a
+            sequence's end point anywhere: causality hides them from every real token.
+        unslot: (N - P,) index into the flattened (B, T) grid of each own token.
+    """
+
+    tokens: torch.Tensor
+    positions: torch.Tensor
+    prefix: int
+    offsets: tuple[int, ...]
+    slots: torch.Tensor
+    unslot: torch.Tensor
+    _masks: dict[int | None, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+
+    def masks(self, window: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Additive causal masks of the prefix (P, P) and of own tokens (T, P + T), with a sliding ``window`` if there is one."""
+        length = self.prefix + self.slots.shape[1]
+        key = window if window is not None and window < length else None
+        if key not in self._masks:
+            position = torch.arange(length, device=self.tokens.device)
+            distance = position[:, None] - position[None, :]
+            hidden = (distance < 0) if key is None else (distance < 0) | (distance >= key)
+            mask = torch.zeros(length, length, device=self.tokens.device).masked_fill_(hidden, float("-inf"))
+            self._masks[key] = mask[: self.prefix, : self.prefix], mask[self.prefix :]
+        return self._masks[key]
+
+
+def pack(prefix: Sequence[int], sequences: Sequence[Sequence[int]], device: torch.device) -> Pack:
+    """Lays out ``sequences`` (each without the prefix, none empty) behind ``prefix`` (a multiple of :data:`ALIGN` tokens)."""
+    shared = len(prefix)
+    width = align(max(map(len, sequences)))
+    tokens = list(prefix)
+    positions = list(range(shared))
+    offsets: list[int] = []
+    slots = torch.zeros(len(sequences), width, dtype=torch.long)
+    unslot: list[int] = []
+    for row, own in enumerate(sequences):
+        start = len(tokens)
+        offsets.append(start)
+        slots[row, : len(own)] = torch.arange(start, start + len(own))
+        unslot.extend(range(row * width, row * width + len(own)))
+        tokens.extend(own)
+        positions.extend(range(shared, shared + len(own)))
+    return Pack(
+        tokens=torch.tensor(tokens, device=device),
+        positions=torch.tensor(positions, device=device),
+        prefix=shared,
+        offsets=tuple(offsets),
+        slots=slots.to(device),
+        unslot=torch.tensor(unslot, device=device),
+    )

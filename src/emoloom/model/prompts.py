@@ -1,0 +1,108 @@
+"""Prompts and replies as tokens. The same functions serve training and inference."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from emoloom.contract import prompt
+from emoloom.contract.record import Request
+from emoloom.contract.taxonomy import Taxonomy
+from emoloom.errors import EmoLoomError
+from emoloom.model.packing import ALIGN
+
+# Stands for the question while the chat template is rendered; no template or text contains it.
+_MARK = "\ue000question\ue001"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A request as tokens.
+
+    Attributes:
+        own: token ids after the shared prefix, up to where the reply begins.
+        cut: how many tokens of the text were dropped because it is longer than the model can read.
+    """
+
+    own: tuple[int, ...]
+    cut: int
+
+
+class Prompter:
+    """Turns requests into tokens and tokens into reply text, for one tokenizer and label space.
+
+    Attributes:
+        prefix: the token ids every prompt begins with, cut to a multiple of :data:`ALIGN` so that it can be shared.
+        uses_chat_template: whether the tokenizer's chat template wraps the prompt.
+        digest: sha256 of everything around the question: it changes when the prompt does.
+        eos: the token id that ends a reply, the first of ``stops``.
+    """
+
+    def __init__(self, tokenizer: Any, space: Taxonomy, *, max_tokens: int, max_new_tokens: int) -> None:
+        self.tokenizer = tokenizer
+        self.uses_chat_template = bool(getattr(tokenizer, "chat_template", None))
+        head, tail = self._frame(space)
+        head_ids = self._encode(head, special=True)
+        if not self.uses_chat_template and tokenizer.bos_token_id is not None:
+            head_ids = [tokenizer.bos_token_id, *head_ids]
+        shared = len(head_ids) // ALIGN * ALIGN
+        self.prefix = tuple(head_ids[:shared])
+        self._head_rest = tuple(head_ids[shared:])
+        self._tail = tuple(self._encode(tail, special=True))
+        self.digest = hashlib.sha256("\0".join([prompt.VERSION, head, tail]).encode()).hexdigest()
+        self.eos = self._end_of_reply()
+        self._room = max_tokens - max_new_tokens - len(head_ids) - len(self._tail)
+        if self._room < ALIGN:
+            raise EmoLoomError(
+                f"the context of {max_tokens} tokens leaves {self._room} for a text beside the prompt",
+                where=str(getattr(tokenizer, "name_or_path", "")),
+                remedy="Choose a model with a longer context.",
+            )
+
+    def _frame(self, space: Taxonomy) -> tuple[str, str]:
+        """What stands before and after the question."""
+        if not self.uses_chat_template:
+            return prompt.instruction(space), prompt.PLAIN_TAIL
+        message = {"role": "user", "content": prompt.instruction(space) + _MARK}
+        rendered = self.tokenizer.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
+        head, mark, tail = rendered.partition(_MARK)
+        if not mark:
+            raise EmoLoomError(
+                "the chat template does not show the user's message",
+                where=str(self.tokenizer.name_or_path),
+                remedy="Mend the tokenizer's chat_template, or remove it to use the plain prompt.",
+            )
+        return head, tail
+
+    def _end_of_reply(self) -> int:
+        tokenizer = self.tokenizer
+        if tokenizer.eos_token_id is None:
+            raise EmoLoomError(
+                "the tokenizer has no end-of-sequence token",
+                where=str(tokenizer.name_or_path),
+                remedy="Set eos_token in tokenizer_config.json.",
+            )
+        return int(tokenizer.eos_token_id)
+
+    def _encode(self, text: str, *, special: bool = False) -> list[int]:
+        """Token ids; unless ``special``, text that looks like a control token stays text, so no record can break out."""
+        # A lone surrogate cannot be encoded; every such character becomes U+FFFD.
+        clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        ids: list[int] = self.tokenizer(clean, add_special_tokens=False, split_special_tokens=not special)["input_ids"]
+        return ids
+
+    def encode(self, request: Request) -> Prompt:
+        """The request as tokens. A text that does not fit keeps its beginning."""
+        ids = self._encode(prompt.question(request))
+        kept = ids[: self._room]
+        return Prompt((*self._head_rest, *kept, *self._tail), len(ids) - len(kept))
+
+    def encode_reply(self, line: str) -> list[int]:
+        """A reply's tokens with the end-of-sequence token."""
+        return [*self._encode(line), self.eos]
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of generated tokens, without the end-of-sequence token."""
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
