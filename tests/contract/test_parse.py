@@ -214,6 +214,33 @@ EDITS = st.lists(
 MUTATED = st.builds(mutated, st.sampled_from(GOOD_REPLIES), EDITS, st.one_of(st.just(10**6), st.integers(0, 150)))
 
 
+def written(fields: dict[str, st.SearchStrategy[str]]) -> st.SearchStrategy[str]:
+    """JSON objects with these keys, in order, and their generated values."""
+    values = st.tuples(*fields.values())
+    return values.map(
+        lambda texts: "{" + ",".join(f'"{key}":{text}' for key, text in zip(fields, texts, strict=True)) + "}"
+    )
+
+
+LABELS = ('["love","joy"]', '["joy","joy"]', '["sad"]', "[]", '"joy"', '["joy",0]', "[null]", "{}")
+NUMERALS = ("0.125", "1.00", "1.000001", "-0.00", "-0.1", "1.5", "1", "0", "5.0e-1", '"0.5"', "true", "NaN", "[]")
+RATIONALES = ('" so  warm"', '""', '"\\ud800"', f'"{"w " * 13}"', "0.5", "null", '["so"]', '{"v":0.5}')
+AXIS = st.sampled_from(("0.50",) * 9 + NUMERALS)
+CUBE = st.lists(st.sampled_from("vadvadvadx"), max_size=4).flatmap(lambda axes: written(dict.fromkeys(axes, AXIS)))
+VAD = st.one_of(
+    written({"v": AXIS, "a": AXIS, "d": AXIS}), CUBE, st.sampled_from(["null", "[0.50,0.50,0.50]", '"0.50"'])
+)
+PARTS = {
+    "labels": st.sampled_from(('["joy"]',) * 9 + LABELS),
+    "vad": VAD,
+    "rationale": st.sampled_from(('"so warm"',) * 9 + RATIONALES),
+}
+EXTRA = st.lists(st.sampled_from(['"labels":["joy"]', '"vad":{}', '"x":1', '"rationale":"x"']), max_size=1).map(
+    ",".join
+)
+WRONG_PARTS = st.builds(lambda good, extra: good[:-1] + "," * bool(extra) + extra + "}", written(PARTS), EXTRA)
+
+
 def many(examples: int) -> settings:
     return settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -240,6 +267,12 @@ def test_damaged_replies_are_read_or_refused_for_the_right_reason(text: str) -> 
 @given(ANY_TEXT, st.sampled_from(GOOD_REPLIES), ANY_TEXT)
 def test_replies_inside_other_text_are_read_or_refused_for_the_right_reason(before: str, good: str, after: str) -> None:
     hold(before + good + after)
+
+
+@many(2500)
+@given(WRONG_PARTS)
+def test_objects_with_wrong_parts_are_refused_for_the_right_reason(text: str) -> None:
+    hold(text)
 
 
 class Spelling(NamedTuple):
@@ -302,7 +335,7 @@ def spellings(draw: st.DrawFn) -> Spelling:
     def joined(parts: list[str]) -> str:
         return ",".join(f"{gap()}{part}{gap()}" for part in parts)
 
-    def written(fields: dict[str, Callable[[], str]]) -> str:
+    def braced(fields: dict[str, Callable[[], str]]) -> str:
         names = list(fields)
         if loose["keys"]:
             chance.shuffle(names)
@@ -319,10 +352,10 @@ def spellings(draw: st.DrawFn) -> Spelling:
         repairs.add("decimals")
     if labels != sorted(labels, key=GOEMOTIONS.labels.index):
         repairs.add("label_order")
-    body = written(
+    body = braced(
         {
             "labels": lambda: "[" + joined([string(label) for label in labels]) + "]",
-            "vad": lambda: written({axis: lambda axis=axis: numbers[axis] for axis in numbers}),  # type: ignore[misc]
+            "vad": lambda: braced({axis: lambda axis=axis: numbers[axis] for axis in numbers}),  # type: ignore[misc]
             "rationale": lambda: string(rationale),
         }
     )
@@ -340,6 +373,7 @@ def test_every_spelling_of_a_reply_gives_its_values_and_names_its_repairs(spelli
     assert isinstance(read, Parsed), (read, spelling)
     assert values(read) == spelling.values
     assert sorted(read.repairs) == sorted(spelling.repairs)
+    assert parse_reply(read.reply.line(), GOEMOTIONS) == Parsed(read.reply)
 
 
 # --- Tables. ----------------------------------------------------------------------------------------------------------
@@ -410,7 +444,7 @@ NASTY: dict[str, tuple[str, Reason]] = {
     "labels as null": (reply("null"), "bad_labels"),
     "a number among the labels": (reply('["joy",1]'), "bad_labels"),
     "labels nested": (reply('[["joy"]]'), "bad_labels"),
-    "labels nested deep": (reply("[" * 900 + "]" * 900), "bad_labels"),
+    "labels nested deep": (reply("[" * 400 + "]" * 400), "bad_labels"),
     "labels nested deep in objects": (reply('[{"":' * 240 + "0" + "}]" * 240), "bad_labels"),
     "no labels": (reply("[]"), "empty_labels"),
     "a label of another taxonomy": (reply('["happiness"]'), "unknown_label"),
@@ -453,6 +487,21 @@ def test_reason(name: str) -> None:
     assert isinstance(read, Failure)
     assert read.reason == reason
     assert len(read.detail.encode("utf-8").decode()) <= 80
+
+
+def test_nesting_beyond_the_decoder_is_a_failure() -> None:
+    read = parse_reply('{"labels":' + "[" * 2000, GOEMOTIONS)
+    assert isinstance(read, Failure)
+    assert read.reason in ("bad_json", "truncated")  # as deep as the interpreter's stack allows
+
+
+def test_what_can_be_decoded_can_be_shown() -> None:
+    text = reply('[{"":' * 240 + "0" + "}]" * 240)
+
+    def read_from(depth: int) -> Parsed | Failure:
+        return read_from(depth - 1) if depth else parse_reply(text, GOEMOTIONS)
+
+    assert read_from(300) == Failure("bad_labels", "{...}")
 
 
 def test_every_reason_has_a_text() -> None:

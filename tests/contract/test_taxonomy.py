@@ -157,6 +157,6 @@ def test_empathetic_labels_are_those_of_the_corpus(split: str) -> None:
 def test_dailydialog_has_an_id_for_every_label() -> None:
     ids = (corpus("dailydialog") / "test" / "dialogues_emotion_test.txt").read_text(encoding="utf-8").split()
     counts = {label: ids.count(str(i)) for i, label in enumerate(DAILYDIALOG.labels)}
-    # The counts of the corpus's paper order: none, anger, disgust, fear, happiness, sadness, surprise.
+    # Test-split counts published with the corpus: none, anger, disgust, fear, happiness, sadness, surprise.
     assert list(counts.values()) == [6321, 118, 47, 17, 1019, 102, 116]
     assert sum(counts.values()) == len(ids)

@@ -71,7 +71,7 @@ def fingerprint(folder: Path, *, trust_remote_code: bool) -> str:
 def file_hashes(folder: Path, *, trust_remote_code: bool) -> dict[str, str]:
     """sha256 by file name, sorted, of every file that can change results."""
     patterns = (*MODEL_FILES, "additional_chat_templates/*.jinja", *(CODE_FILES if trust_remote_code else ()))
-    paths = {path for pattern in patterns for path in folder.glob(pattern) if True}
+    paths = {path for pattern in patterns for path in folder.glob(pattern) if path.name != MARKER}
     names = {path.relative_to(folder).as_posix(): path for path in paths}
     return {name: remembered_sha256(names[name]) for name in sorted(names)}
 

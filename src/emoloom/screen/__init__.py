@@ -1,0 +1,1 @@
+"""Screens candidates under a budget, next to baselines that every candidate has to beat."""
