@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from emoloom.assets import cache as cache_module
-from emoloom.assets.cache import Asset, cache_root, publish_folder, read_asset, remembered_sha256, sha256_file
+from emoloom.assets.cache import Asset, cache_root, publish_folder, read_asset, remembered_sha256
 from emoloom.errors import EmoLoomError
+from emoloom.store.files import sha256_file
 
 OLD = 1_000_000_000
 

@@ -8,13 +8,13 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emoloom.errors import EmoLoomError
+from emoloom.store.files import sha256_file, sync, write_atomic
 
 Say = Callable[[str], None]
 """Told, in one line each, what takes long and which terms apply."""
@@ -86,28 +86,15 @@ def publish_folder(
             files = {path.name: sha256_file(path) for path in sorted(partial.iterdir())}
             asset = Asset(name, source, licence, converter, files)
             (partial / MARKER).write_text(json.dumps(asdict(asset), indent=2) + "\n", "utf-8")
-            _sync_folder(partial)
+            for path in partial.iterdir():
+                sync(path)
+            sync(partial)
             shutil.rmtree(folder, ignore_errors=True)
             partial.replace(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        _sync(folder.parent)
+        sync(folder.parent)
         return asset
-
-
-def publish_file(path: Path, text: str) -> None:
-    """Write a file so that a reader meets the old content or the new, never a part.
-
-    Raises:
-        EmoLoomError: the cache cannot be written.
-    """
-    with _writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            partial = Path(folder) / path.name
-            partial.write_text(text, "utf-8")
-            _sync(partial)
-            partial.replace(path)
 
 
 @contextlib.contextmanager
@@ -134,12 +121,6 @@ def _writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def sha256_file(path: Path) -> str:
-    """The hex sha256 of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def remembered_sha256(path: Path) -> str:
     """The hex sha256 of a file, read again only when its path, size or modification time is new.
 
@@ -153,21 +134,5 @@ def remembered_sha256(path: Path) -> str:
         return memo.read_text("utf-8")
     digest = sha256_file(path)
     if time.time() - stat.st_mtime > _RACY_SECONDS:
-        publish_file(memo, digest)
+        write_atomic(memo, digest)
     return digest
-
-
-def _sync_folder(folder: Path) -> None:
-    for path in folder.iterdir():
-        _sync(path)
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    if sys.platform == "win32" and path.is_dir():
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,8 +10,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from emoloom.assets.cache import Say, sha256_file, silent
+from emoloom.assets.cache import Say, silent
 from emoloom.errors import EmoLoomError
+from emoloom.store.files import sha256_file
 
 _PIP = [sys.executable, "-m", "pip"]
 _DOWNLOAD = ["download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--quiet"]

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from emoloom.assets.cache import sha256_file
 from emoloom.assets.lexicons import fetch_lexicon, lexicon_licence
 from emoloom.assets.models import resolve
 from emoloom.assets.specs import parse_spec
+from emoloom.store.files import sha256_file
 
 
 def fetch(
