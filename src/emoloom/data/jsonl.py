@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from emoloom.contract.record import Record
+from emoloom.contract.record import Record, Request
 from emoloom.contract.taxonomy import taxonomy
 from emoloom.data.splits import Draft
 from emoloom.errors import EmoLoomError, unknown_name
@@ -50,6 +50,22 @@ def records(text: str, split: str, *, name: str, where: str) -> Draft:
             raise EmoLoomError(problem, where=place, remedy="Keep one taxonomy a file.")
         draft.keep(record)
     return draft
+
+
+def request(line: str, number: int, where: str) -> Request:
+    """The request in a line of the contract's form; what a record holds beyond it is passed over.
+
+    Args:
+        line: one JSON object with at least ``text``.
+        number: stands in for a missing ``id``.
+        where: file and line, for error messages.
+
+    Raises:
+        EmoLoomError: the line is not JSON or not a record.
+    """
+    defaults = {"id": str(number), "corpus": "requests", "split": "test"}
+    record = _record({**defaults, **_object(line, where)}, where)
+    return Request(id=record.id, text=record.text, context=record.context)
 
 
 def _object(line: str, where: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class _Reading(NamedTuple):
     source: str
 
 
-def load(name: str, split: str, data_dir: Path | None = None) -> Split:
+def load(name: str, split: str, data_dir: Path | None = None, *, whole: bool = False) -> Split:
     """The records of one split, in file order, with a report on its rows.
 
     A corpus that lies in the data folder is read from there, any other from the hub.
@@ -42,6 +42,7 @@ def load(name: str, split: str, data_dir: Path | None = None) -> Split:
         name: a key of :data:`CORPORA`, or ``jsonl:FILE``. Such a file is one split, whichever is asked for.
         split: ``train``, ``dev`` (the official validation split) or ``test``.
         data_dir: the data folder; by default the environment variable ``EMOLOOM_DATA``.
+        whole: keep the rows that the split shares with another, which are else dropped so that no score is leaked.
 
     Raises:
         EmoLoomError: the name or the split is unknown, the corpus can't be had or read, or no row of it is usable.
@@ -54,7 +55,7 @@ def load(name: str, split: str, data_dir: Path | None = None) -> Split:
     else:
         corpus = _corpus(name)
         reading = _read(corpus, split, data_dir)
-        others = corpus.gives_way.get(split, {})
+        others = {} if whole else corpus.gives_way.get(split, {})
         draft = reading.draft.without({why: _read(corpus, other, data_dir).draft for why, other in others.items()})
     if not draft.records:
         raise EmoLoomError(f"no usable row in split {split}", where=reading.source)

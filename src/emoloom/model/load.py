@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from emoloom.contract.taxonomy import Taxonomy
 from emoloom.errors import EmoLoomError
@@ -43,14 +46,28 @@ class Candidate:
         return device
 
 
-def load_candidate(name: str, folder: Path, space: Taxonomy, *, trust_remote_code: bool = False) -> Candidate:
-    """The model in ``folder`` (safetensors, config and tokenizer), in float32 on the best device of this machine.
+def load_prompter(name: str, folder: Path, space: Taxonomy, *, trust_remote_code: bool = False) -> Prompter:
+    """The tokenizer in ``folder`` behind the contract's prompt, after a look at whether the model itself can be loaded.
 
     Raises:
-        EmoLoomError: the folder cannot be loaded, or its context is too short for the prompt.
+        EmoLoomError: it is no causal language model that transformers knows, or its context is too short for the prompt.
     """
-    try:
+    with _loading(name):
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+        if not trust_remote_code and type(config) not in AutoModelForCausalLM._model_mapping:
+            raise ValueError(f"{config.model_type} is not a causal language model")
+    context = getattr(config, "max_position_embeddings", None) or MAX_TOKENS
+    return Prompter(tokenizer, space, max_tokens=min(context, MAX_TOKENS), max_new_tokens=MAX_NEW_TOKENS)
+
+
+def load_candidate(name: str, folder: Path, prompter: Prompter, *, trust_remote_code: bool = False) -> Candidate:
+    """The model in ``folder``, in float32 on the best device of this machine.
+
+    Raises:
+        EmoLoomError: the weights cannot be loaded.
+    """
+    with _loading(name):
         model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.float32,
@@ -58,13 +75,17 @@ def load_candidate(name: str, folder: Path, space: Taxonomy, *, trust_remote_cod
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    return Candidate(name, model, prompter, sum(p.numel() for p in model.parameters()))
+
+
+@contextlib.contextmanager
+def _loading(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise EmoLoomError(
             f"cannot load the model: {str(error).splitlines()[0]}",
             where=name,
             remedy="It must be a causal language model with config.json, safetensors weights and a tokenizer.",
         ) from error
-    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    context = getattr(model.config, "max_position_embeddings", None) or MAX_TOKENS
-    prompter = Prompter(tokenizer, space, max_tokens=min(context, MAX_TOKENS), max_new_tokens=MAX_NEW_TOKENS)
-    return Candidate(name, model, prompter, sum(p.numel() for p in model.parameters()))

@@ -46,6 +46,10 @@ class CellFolder:
         shutil.rmtree(self.scratch, ignore_errors=True)
         write_atomic(self.metrics_file, readable_json(metrics))
 
+    def replies(self) -> list[dict[str, Any]]:
+        """The finished cell's rows."""
+        return [json.loads(line) for line in self.replies_file.read_text(encoding="utf-8").split("\n") if line]
+
     def metrics(self) -> dict[str, Any] | None:
         """The finished cell's metrics, or None."""
         return _read_json(self.metrics_file) if self.metrics_file.exists() else None

@@ -1,0 +1,34 @@
+"""``emoloom evaluate``: one model, as it is or as a run trained it, on one or more corpora."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    evals: Annotated[list[str], typer.Option("--eval", metavar="CORPUS[:SPLIT]", help="Corpus to judge on. Repeat.")],
+    model: Annotated[str | None, typer.Option("--model", metavar="SPEC", help="The model, without training.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Take a run's best fine-tuned candidate (or its --model).")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Records judged in each corpus.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides samples and resampling.")] = 0,
+    data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder that holds the corpora.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
+) -> None:
+    """Judge one model on corpora: strict and parsed metrics with 95% intervals."""
+    from emoloom.cli.progress import TerminalProgress
+    from emoloom.report.table import scores_table, to_console
+    from emoloom.screen.single import evaluate_model, open_model
+
+    with TerminalProgress() as progress:
+        opened = open_model(model, run, progress.say)
+        scores = evaluate_model(opened, evals, limit, seed, data_dir, progress)
+    if as_json:
+        typer.echo(json.dumps({name: score.to_dict() for name, score in scores.items()}, indent=2))
+    else:
+        to_console(scores_table(opened.candidate.name, {name: score.to_dict() for name, score in scores.items()}))

@@ -1,0 +1,60 @@
+"""Progress on the terminal: what is done, how fast, how long it will take."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.2f}/s" if speed else "-/s")
+
+
+class TerminalProgress:
+    """Shows one bar for each kind of work; call it with (what, how many more, how many in all)."""
+
+    def __init__(self) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            speed_estimate_period=120,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.__exit__(kind, error, trace)
+
+    def __call__(self, what: str, more: int, total: int) -> None:
+        task = self._tasks.get(what)
+        if task is None or self._bars.tasks[task].finished:
+            task = self._tasks[what] = self._bars.add_task(what, total=total)
+        self._bars.advance(task, more)
+
+    def say(self, line: str) -> None:
+        """Prints a line above the bars."""
+        self._bars.console.print(line, highlight=False, markup=False)

@@ -1,0 +1,112 @@
+"""Settings of a run: frozen, checked, from a YAML file and the command line, where flags win."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from emoloom.errors import EmoLoomError, unknown_name
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Recipe(BaseModel):
+    """How a candidate is fine-tuned.
+
+    ``method``: ``lora`` trains low-rank updates of every linear layer (Hu et al. 2021), ``full`` all weights. The learning
+    rate rises linearly over ``warmup`` of the steps, then falls by a half cosine to zero. ``micro_batch`` records share one
+    forward; gradients add up to ``batch_size`` records before a step.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["lora", "full"] = "lora"
+    epochs: Count = 1
+    batch_size: Count = 8
+    micro_batch: Count = 8
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    warmup: Annotated[float, Field(ge=0, le=1)] = 0.05
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    rank: Count = 16
+
+    @property
+    def rate(self) -> float:
+        """The peak learning rate: the one given, or the method's default."""
+        return self.learning_rate or {"lora": 1e-3, "full": 5e-5}[self.method]
+
+
+class ScreenConfig(BaseModel):
+    """What ``emoloom screen`` does.
+
+    ``train_limit`` caps the training records of all corpora together, ``limit`` the records of each evaluation corpus and
+    ``zero_shot_limit`` those judged before fine-tuning. ``lexicon`` names a fetched lexicon for weak VAD; by default the
+    Warriner norms are used where they have been fetched.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Annotated[tuple[str, ...], Field(min_length=1)]
+    train: Annotated[tuple[str, ...], Field(min_length=1)] = ("starter",)
+    train_limit: Count | None = None
+    eval: Annotated[tuple[str, ...], Field(min_length=1)] = ("starter:test",)
+    limit: Count | None = None
+    zero_shot_limit: Count | None = None
+    recipe: Recipe = Recipe()
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    lexicon: str | None = None
+    data_dir: Path | None = None
+    out: Path | None = None
+    trust_remote_code: bool = False
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
+
+
+def load_config(path: Path | None, flags: Mapping[str, Any]) -> ScreenConfig:
+    """The settings of a YAML file with ``flags`` laid over them; a flag that is None was not given.
+
+    Recipe settings stand under ``recipe:`` in the file; the flag ``epochs`` goes there.
+
+    Raises:
+        EmoLoomError: the file cannot be read, a key is unknown (with close matches), or a value is out of range.
+    """
+    settings = _read_yaml(path) if path else {}
+    recipe = settings.get("recipe") or {}
+    given = {key: value for key, value in flags.items() if value is not None}
+    if "epochs" in given and isinstance(recipe, dict):
+        settings["recipe"] = {**recipe, "epochs": given.pop("epochs")}
+    where = str(path) if path else "settings"
+    try:
+        return ScreenConfig.model_validate({**settings, **given})
+    except ValidationError as error:
+        raise _first_problem(error, where) from error
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EmoLoomError(f"cannot read: {error.strerror}", where=str(path), remedy="Check --config.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise EmoLoomError(f"not YAML: {error}", where=str(path), remedy="See docs/configuration.md.") from error
+    if not isinstance(content or {}, dict):
+        raise EmoLoomError("not a mapping of settings", where=str(path), remedy="Write lines like `train: [starter]`.")
+    return content or {}
+
+
+def _first_problem(error: ValidationError, where: str) -> EmoLoomError:
+    problem = error.errors()[0]
+    place = [str(part) for part in problem["loc"]]
+    if problem["type"] == "extra_forbidden":
+        known = Recipe.model_fields if place[0] == "recipe" else ScreenConfig.model_fields
+        return unknown_name("setting", place[-1], known, where=where)
+    if problem["type"] == "missing":
+        return EmoLoomError(
+            f"{place[-1]} is not given", where=where, remedy=f"Pass --{place[-1]}, or set it in the file."
+        )
+    return EmoLoomError(
+        f"{'.'.join(place)} is {problem['input']!r}: {problem['msg']}", where=where, remedy="See docs/configuration.md."
+    )

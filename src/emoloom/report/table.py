@@ -1,0 +1,82 @@
+"""The leaderboard on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from emoloom.store.run import LEADERBOARD, RunFolder
+
+COLUMNS = {
+    "parse_ok": "ParseOK",
+    "strict_macro_f1": "Macro-F1",
+    "strict_macro_recall": "Macro-R",
+    "strict_micro_f1": "micro-F1",
+    "parsed_macro_f1": "F1 parsed",
+    "vad_1_minus_rmse": "1-RMSE",
+    "vad_skill": "skill",
+    "vad_r_v": "r V",
+    "vad_r_a": "r A",
+    "vad_r_d": "r D",
+    "vad_ccc_v": "CCC V",
+    "vad_ccc_a": "CCC A",
+    "vad_ccc_d": "CCC D",
+}
+"""Metric -> column title, for the metrics that every table shows."""
+
+
+def figure(value: float | None) -> str:
+    """A metric as tables print it; a dash where it is undefined or the corpus lacks its kind of gold."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def gold_note(row: Mapping[str, Any]) -> str:
+    """What the row is judged against: label space, and ``weak`` where the VAD is not gold."""
+    space = row["space"] or "no labels"
+    sources = row["vad_sources"]
+    vad = "no VAD" if not sources else "gold VAD" if set(sources) == {"gold"} else "weak VAD"
+    return f"{space}, {vad}"
+
+
+def print_leaderboard(run: RunFolder) -> None:
+    """Prints the run's tables, one a corpus, then the ranking and the verdict."""
+    board = run.read_json(LEADERBOARD)
+    for corpus in dict.fromkeys(row["corpus"] for row in board["rows"]):
+        rows = [row for row in board["rows"] if row["corpus"] == corpus]
+        table = _table(f"{corpus} ({gold_note(rows[0])})", "candidate", "stage", "n")
+        for row in rows:
+            cells = [figure(row["metrics"].get(name)) for name in COLUMNS]
+            table.add_row(row["candidate"], row["stage"], str(row["n"]), *cells)
+        to_console(table)
+    ranking = Table("group", "candidate", "score", "95% interval", title="ranking", title_justify="left")
+    for row in board["ranking"]:
+        low, high = row["interval"]
+        ranking.add_row(str(row["group"]), row["candidate"], figure(row["score"]), f"{low:.3f} to {high:.3f}")
+    to_console(ranking)
+    for sentence in board["verdict"]:
+        Console(highlight=False).print(sentence)
+
+
+def scores_table(candidate: str, scores: Mapping[str, Mapping[str, Any]]) -> Table:
+    """One candidate's figures on each corpus."""
+    table = _table(candidate, "corpus", "gold", "n")
+    for corpus, score in scores.items():
+        cells = [figure(score["metrics"].get(name)) for name in COLUMNS]
+        table.add_row(corpus, gold_note(score), str(score["n"]), *cells)
+    return table
+
+
+def to_console(table: Table) -> None:
+    """Prints a table at its natural width where the output is no terminal, so that nothing is folded in a log."""
+    console = Console()
+    Console(width=None if console.is_terminal else 200).print(table)
+
+
+def _table(title: str, *first: str) -> Table:
+    table = Table(*first, title=title, title_justify="left", padding=(0, 0, 0, 1))
+    for column in COLUMNS.values():
+        table.add_column(column, justify="right")
+    return table

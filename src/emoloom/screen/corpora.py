@@ -1,0 +1,136 @@
+"""The records of a run: which are trained on, which are judged, and in what order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emoloom.config import ScreenConfig
+from emoloom.contract.record import Record
+from emoloom.contract.taxonomy import GOEMOTIONS, convert, taxonomy
+from emoloom.data.load import JSONL, load, splits_of
+from emoloom.data.splits import SPLITS, SplitReport, normalise
+from emoloom.errors import EmoLoomError, unknown_name
+from emoloom.lexicon.teacher import Teacher
+from emoloom.store.files import digest
+
+
+@dataclass(frozen=True)
+class EvalSet:
+    """An evaluation corpus: its completed records in the order in which they are judged."""
+
+    name: str
+    records: tuple[Record, ...]
+    report: SplitReport
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the records."""
+        return records_digest(self.records)
+
+
+@dataclass(frozen=True)
+class Corpora:
+    """All records of a run. ``overlap`` counts training records dropped because an evaluation set holds their text."""
+
+    train: tuple[Record, ...]
+    train_reports: tuple[SplitReport, ...]
+    overlap: int
+    evals: tuple[EvalSet, ...]
+
+    def manifest(self) -> dict[str, Any]:
+        """What identifies the data, without any text."""
+        return {
+            "train": {
+                "records": len(self.train),
+                "sha256": records_digest(self.train),
+                "overlap_dropped": self.overlap,
+                "sources": [_report(report) for report in self.train_reports],
+            },
+            "eval": [
+                {"corpus": e.name, "records": len(e.records), "sha256": e.digest, "source": _report(e.report)}
+                for e in self.evals
+            ],
+        }
+
+
+def records_digest(records: Sequence[Record]) -> str:
+    """sha256 over the records' lines, in order."""
+    return digest([record.line() for record in records])
+
+
+def load_corpora(config: ScreenConfig, teacher: Teacher) -> Corpora:
+    """Loads, samples and completes the records of a run; the same settings give the same records in the same order.
+
+    Training records of all corpora are shuffled together before ``train_limit`` cuts them, so that each corpus gives its
+    share; evaluation records are shuffled, so that a limit takes a sample and not the head of a file.
+
+    Raises:
+        EmoLoomError: a corpus or split is unknown, cannot be read or has no usable record.
+    """
+    evals = load_evals(config.eval, config.limit, config.seed, config.data_dir, teacher)
+    held_out = {normalise(record.text) for e in evals for record in e.records}
+    splits = [load(*_parse(name, SPLITS[0]), config.data_dir) for name in dict.fromkeys(config.train)]
+    pool = [record for split in splits for record in split.records]
+    usable = [_in_goemotions(record) for record in pool if record.labels]
+    if not usable:
+        raise EmoLoomError(
+            "no record has labels to train on", where=", ".join(config.train), remedy="Add --train starter."
+        )
+    kept = [record for record in usable if normalise(record.text) not in held_out]
+    train = [teacher.complete(record) for record in _sample(kept, config.train_limit, config.seed)]
+    return Corpora(tuple(train), tuple(split.report for split in splits), len(usable) - len(kept), evals)
+
+
+def load_evals(
+    names: Sequence[str], limit: int | None, seed: int, data_dir: Path | None, teacher: Teacher
+) -> tuple[EvalSet, ...]:
+    """The evaluation sets called ``CORPUS[:SPLIT]`` (the test split by default), at most ``limit`` records of each.
+
+    Raises:
+        EmoLoomError: a corpus or split is unknown, cannot be read or has no usable record.
+    """
+    return tuple(_eval_set(name, limit, seed, data_dir, teacher) for name in dict.fromkeys(names))
+
+
+def _eval_set(name: str, limit: int | None, seed: int, data_dir: Path | None, teacher: Teacher) -> EvalSet:
+    corpus, split = _parse(name, SPLITS[-1])
+    loaded = load(corpus, split, data_dir)
+    records = tuple(teacher.complete(record) for record in _sample(loaded.records, limit, seed))
+    shown = loaded.report.corpus if corpus.startswith(JSONL) else f"{corpus}:{split}"
+    return EvalSet(shown, records, loaded.report)
+
+
+def _parse(name: str, default_split: str) -> tuple[str, str]:
+    """``CORPUS[:SPLIT]`` or ``jsonl:FILE``, whose one split is taken for whatever is asked."""
+    if name.startswith(JSONL):
+        return name, splits_of(name)[0]
+    corpus, _, split = name.partition(":")
+    if split and split not in SPLITS:
+        raise unknown_name("split", split, SPLITS, where=name)
+    return corpus, split or default_split
+
+
+def _in_goemotions(record: Record) -> Record:
+    labels = convert(record.labels, taxonomy(record.taxonomy), GOEMOTIONS)
+    return record.model_copy(update={"labels": labels, "taxonomy": GOEMOTIONS.name})
+
+
+def _sample(records: Sequence[Record], limit: int | None, seed: int) -> list[Record]:
+    order = np.random.default_rng(seed).permutation(len(records))
+    return [records[i] for i in order[:limit]]
+
+
+def _report(report: SplitReport) -> dict[str, Any]:
+    return {
+        "corpus": report.corpus,
+        "split": report.split,
+        "rows_read": report.rows_read,
+        "rows_kept": report.rows_kept,
+        "dropped": dict(report.dropped),
+        "sha256": report.sha256,
+    }

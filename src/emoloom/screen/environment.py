@@ -1,0 +1,43 @@
+"""What a result depends on besides its inputs: code, libraries, device, threads."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import emoloom
+
+_LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "scikit-learn", "simplemma")
+# Packages whose code shows results but cannot change them.
+_SHOWS = ("cli", "report", "export")
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """The versions and the machine class that go into every cell's key."""
+    import torch
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+    return {
+        "emoloom": emoloom.__version__,
+        "code": code_digest(),
+        "python": platform.python_version(),
+        "libraries": {name: metadata.version(name) for name in _LIBRARIES},
+        "device": device,
+        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def code_digest() -> str:
+    """sha256 over the source files that can change a result."""
+    root = Path(emoloom.__file__).parent
+    files = [path for path in sorted(root.rglob("*.py")) if path.relative_to(root).parts[0] not in _SHOWS]
+    total = hashlib.sha256()
+    for path in files:
+        total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()

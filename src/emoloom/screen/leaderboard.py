@@ -1,0 +1,99 @@
+"""From scores to the leaderboard: one row a cell and corpus, a ranking with tie groups, and what it means in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from emoloom.evaluate.bootstrap import Estimate
+from emoloom.evaluate.paired import difference, tie_groups
+from emoloom.evaluate.ranking import ranking_score
+from emoloom.evaluate.score import Scores
+from emoloom.screen.corpora import EvalSet
+
+CellName = tuple[str, str]
+"""Candidate and stage."""
+
+READOUTS = {"baseline": "direct", "zero-shot": "free", "tuned": "free"}
+BAR = ("baseline:tfidf", "baseline")
+"""What a candidate must beat to be worth its cost."""
+
+
+def leaderboard(scores: Mapping[CellName, Mapping[str, Scores]], evals: Sequence[EvalSet]) -> dict[str, Any]:
+    """The content of ``leaderboard.json``.
+
+    ``rows`` holds every cell on every corpus. ``ranking`` compares, best first, the cells that were judged on all records
+    (fine-tuned candidates and baselines); ``group`` numbers the tie groups, within which nothing separates a candidate from
+    the group's first. ``verdict`` says it in words.
+    """
+    ranked = {cell: ranking_score([s.estimates for s in found.values()]) for cell, found in scores.items()}
+    full = {cell: estimate for cell, estimate in ranked.items() if cell[1] != "zero-shot"}
+    return {
+        "rows": [
+            _row(cell, e, scores[cell][e.name])
+            for e in evals
+            for cell in sorted(scores, key=lambda c: _place(c, ranked))
+        ],
+        "ranking": _ranking(full),
+        "verdict": _verdict(full),
+    }
+
+
+def _place(cell: CellName, ranked: Mapping[CellName, Estimate]) -> tuple[int, float, str]:
+    return (list(READOUTS)[::-1].index(cell[1]), -(ranked[cell].value or 0.0), cell[0])
+
+
+def _row(cell: CellName, evals: EvalSet, scores: Scores) -> dict[str, Any]:
+    candidate, stage = cell
+    return {
+        "candidate": candidate,
+        "stage": stage,
+        "readout": READOUTS[stage],
+        "corpus": evals.name,
+        "n": scores.n,
+        "space": scores.space,
+        "vad_sources": scores.vad_sources,
+        "metrics": scores.metrics,
+        "intervals": {name: list(interval) for name, interval in scores.intervals.items()},
+    }
+
+
+def _ranking(ranked: Mapping[CellName, Estimate]) -> list[dict[str, Any]]:
+    groups = tie_groups({candidate: estimate for (candidate, _), estimate in ranked.items()})
+    stages = dict(ranked.keys())
+    rows = []
+    for number, group in enumerate(groups, start=1):
+        for candidate in group:
+            stage = stages[candidate]
+            estimate = ranked[candidate, stage]
+            interval = estimate.interval
+            rows.append(
+                {
+                    "candidate": candidate,
+                    "stage": stage,
+                    "score": estimate.value,
+                    "interval": list(interval) if interval else None,
+                    "group": number,
+                }
+            )
+    return rows
+
+
+def _verdict(ranked: Mapping[CellName, Estimate]) -> list[str]:
+    tuned = sorted((cell for cell in ranked if cell[1] == "tuned"), key=lambda cell: -(ranked[cell].value or 0.0))
+    if not tuned:
+        return ["No candidate was fine-tuned: the table holds baselines only."]
+    sentences = [f"Best candidate: {tuned[0][0]}, ranking score {ranked[tuned[0]].value:.3f}."]
+    for cell in tuned[1:]:
+        gap = difference(ranked[tuned[0]], ranked[cell])
+        if gap and not gap.separates:
+            sentences.append(f"{cell[0]} does not separate from it ({gap.low:+.3f} to {gap.high:+.3f}).")
+    for cell in tuned:
+        gap = difference(ranked[cell], ranked[BAR])
+        if gap:
+            verb = "beats" if gap.low > 0 else "does not beat"
+            sentences.append(
+                f"{cell[0]} {verb} TF-IDF on the same records: "
+                f"{gap.value:+.3f} (95% interval {gap.low:+.3f} to {gap.high:+.3f})."
+            )
+    return sentences

@@ -1,0 +1,159 @@
+"""What a run will do, settled and checked before anything is written: candidates, records, cells and their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emoloom.assets.cache import Say
+from emoloom.assets.lexicons import LEXICONS, lexicon_path
+from emoloom.assets.models import LocalModel, resolve
+from emoloom.assets.specs import BASELINES, parse_spec
+from emoloom.config import ScreenConfig
+from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.errors import EmoLoomError, unknown_name
+from emoloom.lexicon.norms import Lexicon
+from emoloom.lexicon.teacher import Teacher
+from emoloom.model.load import MAX_NEW_TOKENS, load_prompter
+from emoloom.model.prompts import Prompter
+from emoloom.screen.corpora import Corpora, load_corpora
+from emoloom.screen.environment import environment
+from emoloom.store.files import digest
+
+DEFAULT_LEXICON = "warriner"
+
+
+@dataclass(frozen=True)
+class PlannedModel:
+    """A candidate on this machine with its prompt."""
+
+    local: LocalModel
+    prompter: Prompter
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One unit of work. ``key`` hashes everything that can change its result."""
+
+    key: str
+    candidate: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked run."""
+
+    config: ScreenConfig
+    teacher: Teacher
+    corpora: Corpora
+    models: tuple[PlannedModel, ...]
+    cells: tuple[Cell, ...]
+    manifest: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The default name of the run's folder: the same plan, the same name."""
+        return digest(self.manifest)[:12]
+
+
+def make_plan(config: ScreenConfig, say: Say) -> Plan:
+    """Resolves every name in ``config``; models are fetched and converted where needed.
+
+    Raises:
+        EmoLoomError: anything that would stop the run later.
+    """
+    specs = [parse_spec(name) for name in dict.fromkeys(config.model)]
+    teacher = make_teacher(config.lexicon)
+    corpora = load_corpora(config, teacher)
+    models: list[PlannedModel] = []
+    for spec in specs:
+        if spec.kind != "baseline":
+            local = resolve(spec, trust_remote_code=config.trust_remote_code, say=say)
+            trust = local.trust_remote_code
+            prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
+            models.append(PlannedModel(local, prompter))
+    cells = _cells(config, teacher, corpora, models)
+    return Plan(config, teacher, corpora, tuple(models), cells, _manifest(config, teacher, corpora, models, cells))
+
+
+def make_teacher(lexicon: str | None) -> Teacher:
+    """The teacher with the named lexicon, or with the default one where it has been fetched.
+
+    Raises:
+        EmoLoomError: the named lexicon is unknown or has not been fetched.
+    """
+    name = (lexicon or DEFAULT_LEXICON).removeprefix("lexicon:")
+    if name not in LEXICONS:
+        raise unknown_name("lexicon", name, LEXICONS)
+    path = lexicon_path(name)
+    if path is None and lexicon:
+        raise EmoLoomError(
+            "the lexicon is not on this machine", where=name, remedy=f"Run `emoloom fetch lexicon:{name}`."
+        )
+    return Teacher.of(Lexicon.read(path, name=name)) if path else Teacher()
+
+
+def _cells(config: ScreenConfig, teacher: Teacher, corpora: Corpora, models: list[PlannedModel]) -> tuple[Cell, ...]:
+    data = corpora.manifest()
+    common = {
+        "seed": config.seed,
+        "train": data["train"]["sha256"],
+        "eval": [[e["corpus"], e["sha256"]] for e in data["eval"]],
+        "environment": environment(),
+    }
+    cells = [
+        _cell(f"baseline:{name}", "baseline", common | {"lexicon": _lexicon(teacher)})
+        for name in BASELINES
+        if name != "lexicon" or teacher.lexicon
+    ]
+    for model in models:
+        identity = common | {
+            "weights": model.local.fingerprint,
+            "trust_remote_code": model.local.trust_remote_code,
+            "prompt": model.prompter.digest,
+            "max_new_tokens": MAX_NEW_TOKENS,
+        }
+        zero_shot = identity | {"limit": config.zero_shot_limit}
+        tuned = identity | {"recipe": config.recipe.model_dump()}
+        cells.append(_cell(model.local.name, "zero-shot", zero_shot))
+        cells.append(_cell(model.local.name, "tuned", tuned))
+    return tuple(cells)
+
+
+def _cell(candidate: str, stage: str, ingredients: Mapping[str, Any]) -> Cell:
+    return Cell(digest({**ingredients, "candidate": candidate, "stage": stage}), candidate, stage)
+
+
+def _manifest(
+    config: ScreenConfig, teacher: Teacher, corpora: Corpora, models: list[PlannedModel], cells: tuple[Cell, ...]
+) -> dict[str, Any]:
+    return {
+        "config": config.model_dump(mode="json", exclude={"out", "data_dir", "checkpoint_seconds"}),
+        "environment": environment(),
+        "data": corpora.manifest(),
+        "lexicon": _lexicon(teacher),
+        "candidates": [
+            {
+                "name": model.local.name,
+                "source": model.local.source,
+                "licence": model.local.licence,
+                "sha256": model.local.fingerprint,
+                "prompt_sha256": model.prompter.digest,
+                "chat_template": model.prompter.uses_chat_template,
+            }
+            for model in models
+        ],
+        "cells": [{"key": cell.key, "candidate": cell.candidate, "stage": cell.stage} for cell in cells],
+    }
+
+
+def _lexicon(teacher: Teacher) -> dict[str, Any] | None:
+    if teacher.lexicon is None or teacher.calibration is None:
+        return None
+    return {
+        "name": teacher.lexicon.name,
+        "sha256": teacher.lexicon.sha256,
+        "calibration_sha256": digest(teacher.calibration.to_json()),
+    }

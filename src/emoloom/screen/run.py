@@ -1,0 +1,139 @@
+"""Carries out a plan cell by cell into a run folder; what is finished already is not done again."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from emoloom.contract.affect import VAD
+from emoloom.evaluate.score import Scores
+from emoloom.model.load import Candidate, load_candidate
+from emoloom.screen import cell as work
+from emoloom.screen.baselines import Baseline, Lexicon, Majority, Tfidf
+from emoloom.screen.cell import Cost, Progress, Row, judge, make_row
+from emoloom.screen.leaderboard import leaderboard
+from emoloom.screen.plan import Cell, Plan, PlannedModel
+from emoloom.screen.suggest import Suggester
+from emoloom.store.journal import Journal
+from emoloom.store.run import LEADERBOARD, TIMINGS, CellFolder, RunFolder
+
+DEFAULT_FOLDER = Path("runs")
+
+
+def run_plan(plan: Plan, progress: Progress) -> RunFolder:
+    """Runs every cell of ``plan`` that is not finished and writes the leaderboard.
+
+    Returns:
+        The run's folder: ``plan.config.out``, or ``runs/`` and the plan's own name.
+
+    Raises:
+        EmoLoomError: the folder cannot be used, or a cell fails; finished cells stay.
+    """
+    run = RunFolder(plan.config.out or DEFAULT_FOLDER / plan.name)
+    with run.opened(dict(plan.manifest)) as journal:
+        _Runner(plan, run, journal, progress).run()
+    return run
+
+
+class _Runner:
+    def __init__(self, plan: Plan, run: RunFolder, journal: Journal, progress: Progress) -> None:
+        self._plan = plan
+        self._run = run
+        self._journal = journal
+        self._progress = progress
+        self._train = plan.corpora.train
+        self._evals = plan.corpora.evals
+        self._suggester = Suggester(self._train, plan.teacher)
+        self._constant: VAD = Majority().fit(self._train).reply.triple
+        self._timings: dict[str, Any] = run.read_json(TIMINGS) if (run.path / TIMINGS).exists() else {"cells": {}}
+        self._scores: dict[tuple[str, str], dict[str, Scores]] = {}
+
+    def run(self) -> None:
+        self._journal.record("plan", cells=[cell.key for cell in self._plan.cells])
+        for cell in self._plan.cells:
+            if cell.stage == "baseline":
+                self._baseline(cell)
+        for model in self._plan.models:
+            self._model(model)
+        board = leaderboard(self._scores, self._evals)
+        self._run.write_json(LEADERBOARD, board)
+        self._journal.record("finished", ranking=[row["candidate"] for row in board["ranking"]])
+
+    def _baseline(self, cell: Cell) -> None:
+        folder = self._run.cell(cell.key)
+        if folder.metrics() is None:
+            start = time.monotonic()
+            name = cell.candidate.removeprefix("baseline:")
+            kinds: dict[str, Baseline] = {
+                "majority": Majority(),
+                "lexicon": Lexicon(self._plan.teacher.read_vad),
+                "tfidf": Tfidf(),
+            }
+            fitted = kinds[name].fit(self._train)
+            rows = [
+                make_row(e.name, record, reply.line())
+                for e in self._evals
+                for record, reply in zip(e.records, fitted.predict(e.records), strict=True)
+            ]
+            self._finish(cell, folder, rows, {"seconds": time.monotonic() - start})
+        self._take_in(cell, folder)
+
+    def _model(self, model: PlannedModel) -> None:
+        zero_shot, tuned = (cell for cell in self._plan.cells if cell.candidate == model.local.name)
+        config = self._plan.config
+        folder = self._run.cell(zero_shot.key)
+        if folder.metrics() is None:
+            self._decode(zero_shot, folder, _load(model), Cost(), config.zero_shot_limit)
+        self._take_in(zero_shot, folder)
+        folder = self._run.cell(tuned.key)
+        if folder.metrics() is None:
+            cost = Cost()
+            if not work.is_trained(folder, config.recipe):
+                work.fine_tune(
+                    _load(model),
+                    self._train,
+                    config.recipe,
+                    folder,
+                    seed=config.seed,
+                    checkpoint_seconds=config.checkpoint_seconds,
+                    progress=self._progress,
+                    cost=cost,
+                )
+            candidate = work.tuned(_load(model), folder, config.recipe)
+            self._decode(tuned, folder, candidate, cost, None)
+        self._take_in(tuned, folder)
+
+    def _decode(self, cell: Cell, folder: CellFolder, candidate: Candidate, cost: Cost, limit: int | None) -> None:
+        rows = work.decode(
+            candidate, self._evals, self._suggester, folder, limit=limit, progress=self._progress, cost=cost
+        )
+        self._finish(cell, folder, rows, {**asdict(cost), "parameters": candidate.parameters})
+
+    def _finish(self, cell: Cell, folder: CellFolder, rows: list[Row], cost: dict[str, Any]) -> None:
+        scores = judge(rows, self._evals, self._constant, self._plan.config.seed)
+        corpora = {name: score.to_dict() for name, score in scores.items()}
+        folder.finish(rows, {"candidate": cell.candidate, "stage": cell.stage, "corpora": corpora})
+        self._timings["cells"][cell.key] = {**cost, "peak_memory_bytes": _peak_memory()}
+        self._run.write_json(TIMINGS, self._timings)
+
+    def _take_in(self, cell: Cell, folder: CellFolder) -> None:
+        """Records a finished cell; its scores are drawn from its replies, with the resamples that comparisons need."""
+        self._journal.record("cell", key=cell.key, candidate=cell.candidate, stage=cell.stage, files=folder.hashes())
+        self._scores[cell.candidate, cell.stage] = judge(
+            folder.replies(), self._evals, self._constant, self._plan.config.seed
+        )
+
+
+def _load(model: PlannedModel) -> Candidate:
+    local = model.local
+    return load_candidate(local.name, local.folder, model.prompter, trust_remote_code=local.trust_remote_code)
+
+
+def _peak_memory() -> int:
+    """The most memory this process has held, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

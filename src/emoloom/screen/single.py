@@ -1,0 +1,134 @@
+"""One model outside a screening: as it is, or as a run trained it, to judge or to predict with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from emoloom.assets.cache import Say
+from emoloom.assets.models import resolve
+from emoloom.assets.specs import parse_spec
+from emoloom.config import ScreenConfig
+from emoloom.contract.parse import Parsed, parse_reply
+from emoloom.contract.record import Request
+from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.data import jsonl
+from emoloom.errors import EmoLoomError, unknown_name
+from emoloom.evaluate.score import Scores
+from emoloom.lexicon.teacher import READERS_MEAN, Teacher
+from emoloom.model.load import Candidate, load_candidate, load_prompter
+from emoloom.screen.cell import Cost, Progress, judge, make_row, replies, tuned
+from emoloom.screen.corpora import load_evals
+from emoloom.screen.plan import make_teacher
+from emoloom.screen.suggest import Suggester
+from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A loaded model and the teacher whose replies it was trained to give."""
+
+    candidate: Candidate
+    teacher: Teacher
+
+
+def open_model(model: str | None, run: Path | None, say: Say) -> Opened:
+    """The model of a spec; or, with ``run``, the best fine-tuned candidate of that run (or the one called ``model``).
+
+    Raises:
+        EmoLoomError: neither is given, or something of it cannot be had.
+    """
+    if run is None:
+        if model is None:
+            raise EmoLoomError("no model is given", remedy="Pass --model SPEC, or --run DIR of a finished screening.")
+        return Opened(_load(model, say, trust=False), make_teacher(None))
+    folder = RunFolder(run)
+    manifest = folder.read_json(MANIFEST)
+    name = _winner(folder, model)
+    key = next(c["key"] for c in manifest["cells"] if c["candidate"] == name and c["stage"] == "tuned")
+    config = ScreenConfig.model_validate(manifest["config"])
+    base = _load(name, say, trust=config.trust_remote_code)
+    lexicon = manifest["lexicon"]
+    teacher = make_teacher(lexicon["name"]) if lexicon else Teacher()
+    return Opened(tuned(base, folder.cell(key), config.recipe), teacher)
+
+
+def _winner(folder: RunFolder, model: str | None) -> str:
+    ranking = folder.read_json(LEADERBOARD)["ranking"]
+    trained = [str(row["candidate"]) for row in ranking if row["stage"] == "tuned"]
+    if not trained:
+        raise EmoLoomError("no candidate was fine-tuned in this run", where=str(folder.path))
+    if model is not None and model not in trained:
+        raise unknown_name("candidate", model, trained, where=str(folder.path))
+    return model or trained[0]
+
+
+def _load(name: str, say: Say, *, trust: bool) -> Candidate:
+    spec = parse_spec(name)
+    if spec.kind == "baseline":
+        raise EmoLoomError("a baseline is trained inside a screening and not kept", where=name, remedy="Name a model.")
+    local = resolve(spec, trust_remote_code=trust, say=say)
+    prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
+    return load_candidate(local.name, local.folder, prompter, trust_remote_code=trust)
+
+
+def evaluate_model(
+    opened: Opened, evals: Sequence[str], limit: int | None, seed: int, data_dir: Path | None, progress: Progress
+) -> dict[str, Scores]:
+    """Scores on each corpus by name.
+
+    Raises:
+        EmoLoomError: a corpus cannot be had.
+    """
+    sets = load_evals(evals, limit, seed, data_dir, opened.teacher)
+    rows = []
+    for e in sets:
+        answers = _answers(opened, e.records, progress)
+        rows += [make_row(e.name, record, reply) for record, reply in zip(e.records, answers, strict=True)]
+    return judge(rows, sets, READERS_MEAN, seed)
+
+
+def predict_lines(opened: Opened, requests: Sequence[Request], progress: Progress) -> Iterator[str]:
+    """One JSON line for each request, in order."""
+    for request, reply in zip(requests, _answers(opened, requests, progress), strict=True):
+        outcome = parse_reply(reply, GOEMOTIONS)
+        if isinstance(outcome, Parsed):
+            yield f'{{"id":{json.dumps(request.id)},{outcome.reply.line()[1:]}'
+        else:
+            yield json.dumps({"id": request.id, "error": outcome.reason, "reply": reply}, ensure_ascii=False)
+
+
+def read_requests(source: Path | None, stdin: TextIO) -> list[Request]:
+    """The requests of a file or of standard input: JSON lines (each beginning with ``{``) or plain texts, one a line.
+
+    Plain texts are numbered from 1; empty lines are left out.
+
+    Raises:
+        EmoLoomError: the file cannot be read, a JSON line is malformed (with its number), or there is no text.
+    """
+    where = str(source or "standard input")
+    try:
+        content = source.read_text(encoding="utf-8-sig") if source else stdin.read()
+    except OSError as error:
+        raise EmoLoomError(f"cannot read: {error.strerror}", where=where, remedy="Check the file's name.") from error
+    except UnicodeDecodeError as error:
+        raise EmoLoomError(f"not UTF-8 at byte {error.start}", where=where, remedy="Convert it.") from error
+    lines = [(n, line.strip()) for n, line in enumerate(content.split("\n"), start=1) if line.strip()]
+    if not lines:
+        raise EmoLoomError("there is no text", where=where, remedy="Give one text a line, or JSON lines.")
+    return [
+        jsonl.request(line, n, f"{where}:{n}") if line.startswith("{") else Request(id=str(n), text=line)
+        for n, line in lines
+    ]
+
+
+def _answers(opened: Opened, requests: Sequence[Request], progress: Progress) -> list[str]:
+    """The reply text of each request, in order."""
+    found: dict[int, str] = {}
+    for index, reply in replies(opened.candidate, requests, Suggester((), opened.teacher), Cost()):
+        found[index] = reply
+        progress("decoding", 1, len(requests))
+    return [found[index] for index in range(len(requests))]

@@ -1,0 +1,67 @@
+"""What training changes in a model, and how it is kept: a LoRA adapter, or all weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save
+
+from emoloom.config import Recipe
+from emoloom.store.files import readable_json, write_atomic
+
+_LORA_WEIGHTS, _LORA_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+_FULL_WEIGHTS = "model.safetensors"
+
+
+def make_trainable(model: Any, recipe: Recipe, seed: int) -> Any:
+    """The model with the recipe's parameters, and only those, requiring gradients. LoRA starts from ``seed``."""
+    if recipe.method == "full":
+        return model.requires_grad_(True)
+    torch.manual_seed(seed)
+    return get_peft_model(model, _lora(recipe))
+
+
+def _lora(recipe: Recipe) -> LoraConfig:
+    return LoraConfig(
+        r=recipe.rank,
+        lora_alpha=2 * recipe.rank,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+
+
+def save_trained(model: Any, recipe: Recipe, folder: Path, base: str) -> None:
+    """Writes what was trained in the form that peft (LoRA) or transformers (full) loads; ``base`` names the model under it."""
+    metadata = {"format": "pt"}
+    if recipe.method == "full":
+        tied = set(getattr(model, "_tied_weights_keys", None) or ())
+        state = {name: t.cpu().contiguous() for name, t in model.state_dict().items() if name not in tied}
+        write_atomic(folder / _FULL_WEIGHTS, save(state, metadata=metadata))
+        return
+    state = {name: t.cpu().contiguous() for name, t in get_peft_model_state_dict(model).items()}
+    write_atomic(folder / _LORA_WEIGHTS, save(state, metadata=metadata))
+    config = {key: value for key, value in model.peft_config["default"].to_dict().items() if value is not None}
+    config |= {"base_model_name_or_path": base, "inference_mode": True}
+    # Sets come in an order of their own in each process.
+    ordered = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
+    write_atomic(folder / _LORA_CONFIG, readable_json(json.loads(json.dumps(ordered, sort_keys=True, default=str))))
+
+
+def is_saved(recipe: Recipe, folder: Path) -> bool:
+    """Whether :func:`save_trained` has finished there."""
+    return (folder / (_FULL_WEIGHTS if recipe.method == "full" else _LORA_CONFIG)).exists()
+
+
+def apply_trained(model: Any, recipe: Recipe, folder: Path) -> Any:
+    """A freshly loaded base model with the trained weights put in; LoRA updates are merged into the weights."""
+    if recipe.method == "full":
+        model.load_state_dict(load_file(folder / _FULL_WEIGHTS), strict=False)
+        return model
+    wrapped = get_peft_model(model, _lora(recipe))
+    set_peft_model_state_dict(wrapped, load_file(folder / _LORA_WEIGHTS))
+    return wrapped.merge_and_unload()
