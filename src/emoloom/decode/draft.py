@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 
 from emoloom.model.prompts import Prompter
@@ -13,25 +14,63 @@ Suggest = Callable[[tuple[str, ...]], str]
 
 _LABELS = re.compile(r'\{"labels":(\[(?:"[a-z ]+",?)*\])')
 _OPEN_LABELS = re.compile(r'\{"labels":\[((?:"[a-z ]+",)*)"([a-z ]*)$')
-# Longest and shortest run of tokens that is looked up in what was already written, and how many are copied from there.
-_LONGEST, _SHORTEST, _COPIED = 8, 2, 12
+# Between the labels and the first letter of the rationale, every reply has the same length.
+_FIXED_WIDTH = len(',"vad":{"v":0.00,"a":0.00,"d":0.00},"rationale":"')
+# Replies remembered for each set of labels.
+_REMEMBERED = 64
+# Tokens of earlier replies in which a run is looked up.
+_REMEMBERED_TOKENS = 512
+# Longest run of tokens that is looked up in what was already written, and how many are copied from there.
+_LONGEST, _COPIED = 8, 8
+
+
+class Memory:
+    """Finished replies: a model repeats itself.
+
+    Attributes:
+        tokens: the latest replies' tokens, one after the other.
+    """
+
+    def __init__(self) -> None:
+        self.tokens: deque[int] = deque(maxlen=_REMEMBERED_TOKENS)
+        self._heads: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
+
+    def add(self, reply: str, tokens: Sequence[int]) -> None:
+        """Remembers a finished reply; its numbers by its labels, if it has the contract's shape."""
+        self.tokens.extend(tokens)
+        labels = _LABELS.match(reply)
+        if labels:
+            self._heads[labels[0]].append(reply[: labels.end() + _FIXED_WIDTH])
+
+    def head(self, labels: str, written: str) -> str | None:
+        """The likeliest beginning, up to the rationale, of a reply that begins with ``written``: of those that agree with it
+        longest, the commonest."""
+        known = self._heads.get(labels)
+        if not known:
+            return None
+        agreeing = [(_agreement(head, written), head) for head in known]
+        longest = max(length for length, _ in agreeing)
+        return Counter(head for length, head in agreeing if length == longest).most_common(1)[0][0]
 
 
 class ReplyDrafter:
-    """Drafts for one request: the suggested reply where the text so far fits the contract's shape, repetition elsewhere."""
+    """Drafts for one request: a likely reply where the text so far fits the contract's shape, repetition elsewhere."""
 
-    def __init__(self, prompter: Prompter, labels: Sequence[str], suggest: Suggest, prompt: Sequence[int]) -> None:
-        """``labels`` are the run's labels, likeliest first; ``prompt`` the request's own tokens."""
+    def __init__(
+        self, prompter: Prompter, labels: Sequence[str], suggest: Suggest, memory: Memory, prompt: Sequence[int]
+    ) -> None:
+        """``labels`` are the run's labels, likeliest first; ``prompt`` the request's tokens after the shared prefix."""
         self._prompter = prompter
         self._labels = labels
         self._suggest = suggest
+        self._memory = memory
         self._prompt = prompt
 
     def __call__(self, generated: list[int]) -> list[int]:
         written = self._prompter.decode(generated)
         line = self._complete(written)
         if line is None:
-            return repeat([*self._prompt, *generated])
+            return repeat([*self._memory.tokens, *self._prompter.prefix, *self._prompt, *generated])
         tokens = self._prompter.encode_reply(line)
         if tokens[: len(generated)] == generated:
             return tokens[len(generated) :]
@@ -39,27 +78,41 @@ class ReplyDrafter:
         return self._prompter.encode_reply(line[len(written) :])
 
     def _complete(self, written: str) -> str | None:
-        """A whole reply line that begins with ``written``, or None where no reply does."""
+        """A whole reply line that begins with ``written``, or None where none is likely."""
         closed = _LABELS.match(written)
         if closed:
-            labels = tuple(label for label in json.loads(closed[1]) if label in self._labels)
-            # Up to the rationale all replies with the same labels have the same length, so the rest can be taken over as is.
-            line = self._suggest(labels) if labels else ""
-            return written + line[len(written) :] if len(line) > len(written) else None
+            labels = tuple(json.loads(closed[1]))
+            return self._with_labels(written, labels, closed[0]) if labels and self._known(labels) else None
         opened = _OPEN_LABELS.match(written)
-        known = tuple(json.loads(f"[{opened[1].rstrip(',')}]")) if opened else ()
+        before = tuple(json.loads(f"[{opened[1].rstrip(',')}]")) if opened else ()
         begun = opened[2] if opened else ""
-        for label in self._labels:
-            if label.startswith(begun) and label not in known:
-                line = self._suggest((*known, label))
+        for label in self._labels if self._known(before) else ():
+            if label.startswith(begun) and label not in before:
+                line = self._suggest((*before, label))
                 if line.startswith(written):
-                    return line
+                    return self._with_labels(written, (*before, label), line[: line.index("]") + 1])
         return None
+
+    def _with_labels(self, written: str, labels: tuple[str, ...], opening: str) -> str | None:
+        line = self._suggest(labels)
+        width = len(opening) + _FIXED_WIDTH
+        if not line[width:].startswith(written[width:]):
+            return None
+        head = self._memory.head(opening, written) or line[:width]
+        return written + (head + line[width:])[len(written) :]
+
+    def _known(self, labels: Sequence[str]) -> bool:
+        return all(label in self._labels for label in labels)
+
+
+def _agreement(a: str, b: str) -> int:
+    """Length of the longest common beginning."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def repeat(tokens: Sequence[int]) -> list[int]:
     """What followed the last earlier occurrence of the longest possible run of final tokens (prompt look-up decoding)."""
-    for length in range(min(_LONGEST, len(tokens) - 1), _SHORTEST - 1, -1):
+    for length in range(min(_LONGEST, len(tokens) - 1), 0, -1):
         tail = list(tokens[-length:])
         for start in range(len(tokens) - length - 1, -1, -1):
             if list(tokens[start : start + length]) == tail:

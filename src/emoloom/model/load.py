@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -81,6 +82,7 @@ def load_candidate(name: str, folder: Path, prompter: Prompter, *, trust_remote_
 
 @contextlib.contextmanager
 def _loading(name: str) -> Iterator[None]:
+    transformers.logging.disable_progress_bar()
     try:
         yield
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:

@@ -14,7 +14,7 @@ from emoloom.contract.affect import VAD
 from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.record import Record, Request
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.decode.draft import ReplyDrafter
+from emoloom.decode.draft import Memory, ReplyDrafter
 from emoloom.decode.fast import Counts, decode_fast, self_test
 from emoloom.evaluate.score import Scores, score
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
@@ -144,9 +144,10 @@ def replies(
         return
     equal = self_test(candidate.model, prompter.prefix, prompts[:_SELF_TEST_PROMPTS])
     cost.bit_equal = equal
+    memory = Memory()
     for start in range(0, len(requests), _CHUNK):
         drafted = [
-            (prompt, ReplyDrafter(prompter, suggester.labels, suggester.for_request(request), prompt))
+            (prompt, ReplyDrafter(prompter, suggester.labels, suggester.for_request(request), memory, prompt))
             for prompt, request in zip(prompts[start : start + _CHUNK], requests[start : start + _CHUNK], strict=True)
         ]
         for index, generated in decode_fast(
@@ -158,7 +159,9 @@ def replies(
             guard=not equal,
             counts=cost.counts,
         ):
-            yield start + index, prompter.decode(generated)
+            reply = prompter.decode(generated)
+            memory.add(reply, generated)
+            yield start + index, reply
 
 
 def make_row(corpus: str, record: Record, reply: str) -> Row:

@@ -26,7 +26,7 @@ def leaderboard(scores: Mapping[CellName, Mapping[str, Scores]], evals: Sequence
     (fine-tuned candidates and baselines); ``group`` numbers the tie groups, within which nothing separates a candidate from
     the group's first. ``verdict`` says it in words.
     """
-    ranked = {cell: ranking_score([s.estimates for s in found.values()]) for cell, found in scores.items()}
+    ranked = {cell: ranking_score(_for_ranking(list(found.values()))) for cell, found in scores.items()}
     full = {cell: estimate for cell, estimate in ranked.items() if cell[1] != "zero-shot"}
     return {
         "rows": [
@@ -37,6 +37,22 @@ def leaderboard(scores: Mapping[CellName, Mapping[str, Scores]], evals: Sequence
         "ranking": _ranking(full),
         "verdict": _verdict(full),
     }
+
+
+def _for_ranking(scores: Sequence[Scores]) -> list[Mapping[str, Estimate]]:
+    """The estimates that rank: weak VAD counts only where no corpus has gold, since a lexicon agrees with its own work."""
+    if not any(_is_gold(score) for score in scores):
+        return [score.estimates for score in scores]
+    return [
+        score.estimates
+        if _is_gold(score)
+        else {name: estimate for name, estimate in score.estimates.items() if name != "vad_ccc_mean"}
+        for score in scores
+    ]
+
+
+def _is_gold(score: Scores) -> bool:
+    return set(score.vad_sources) == {"gold"}
 
 
 def _place(cell: CellName, ranked: Mapping[CellName, Estimate]) -> tuple[int, float, str]:

@@ -12,6 +12,8 @@ from emoloom.contract.record import Record, Request, make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.lexicon.teacher import Teacher
 
+_CUE_WORDS = 3
+
 
 class Suggester:
     """Suggests the reply that the training data would hold for a text with given labels.
@@ -29,8 +31,11 @@ class Suggester:
     def for_request(self, request: Request) -> Callable[[tuple[str, ...]], str]:
         """A function from labels to the likely reply line for this text."""
 
+        # Without a lexicon nothing tells the cue; authors like the end of a sentence.
+        cues = () if self._teacher.lexicon else (" ".join(request.text.split()[-_CUE_WORDS:]),)
+
         def suggest(labels: tuple[str, ...]) -> str:
-            bare = Record(id=request.id, text=request.text, labels=labels, corpus="", split="")
+            bare = Record(id=request.id, text=request.text, labels=labels, cues=cues, corpus="", split="")
             taught = self._teacher.complete(bare)
             weak = taught.vad.triple if taught.vad else (0.5, 0.5, 0.5)
             return make_reply(labels, self._gold.get(labels[0], weak), taught.rationale, GOEMOTIONS).line()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,21 @@ def make_trainable(model: Any, recipe: Recipe, seed: int) -> Any:
     if recipe.method == "full":
         return model.requires_grad_(True)
     torch.manual_seed(seed)
-    return get_peft_model(model, _lora(recipe))
+    return _with_lora(model, recipe)
 
 
-def _lora(recipe: Recipe) -> LoraConfig:
-    return LoraConfig(
+def _with_lora(model: Any, recipe: Recipe) -> Any:
+    config = LoraConfig(
         r=recipe.rank,
         lora_alpha=2 * recipe.rank,
         lora_dropout=0.0,
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
+    with warnings.catch_warnings():
+        # peft asks transformers for an attribute by its old name.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        return get_peft_model(model, config)
 
 
 def save_trained(model: Any, recipe: Recipe, folder: Path, base: str) -> None:
@@ -62,6 +67,6 @@ def apply_trained(model: Any, recipe: Recipe, folder: Path) -> Any:
     if recipe.method == "full":
         model.load_state_dict(load_file(folder / _FULL_WEIGHTS), strict=False)
         return model
-    wrapped = get_peft_model(model, _lora(recipe))
+    wrapped = _with_lora(model, recipe)
     set_peft_model_state_dict(wrapped, load_file(folder / _LORA_WEIGHTS))
     return wrapped.merge_and_unload()
