@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +15,38 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from emoloom.contract.record import Request
+from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.model.load import Candidate, load_candidate, load_prompter
+from emoloom.model.prompts import Prompter
+
+END = 2
+"""The end-of-sequence token."""
+FIRST_BYTE = 4
+"""Lower ids are control tokens."""
+VOCABULARY = FIRST_BYTE + 256
+
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|start|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
 )
 
+# Multiples of 32 in the middle layer, as real models have: elementwise kernels treat what is left over in other bits.
 ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "llama": {"num_key_value_heads": 2, "intermediate_size": 48},
-    "qwen2": {"num_key_value_heads": 2, "intermediate_size": 48},
-    "gemma3_text": {"num_key_value_heads": 1, "intermediate_size": 48, "head_dim": 16, "sliding_window": 64},
+    "llama": {"num_key_value_heads": 2, "intermediate_size": 64},
+    "qwen2": {"num_key_value_heads": 2, "intermediate_size": 64},
+    "gemma3_text": {"num_key_value_heads": 1, "intermediate_size": 64, "head_dim": 16, "sliding_window": 64},
     "gpt2": {},
-    "gpt_neox": {"intermediate_size": 48},
+    "gpt_neox": {"intermediate_size": 64},
 }
 
 
-def make_tokenizer(*, chat: bool = True) -> PreTrainedTokenizerFast:
-    """A byte-level tokenizer without merges: 256 bytes and four control tokens."""
+def make_tokenizer(*, chat: bool = True, merges: Sequence[tuple[str, str]] = ()) -> PreTrainedTokenizerFast:
+    """A byte-level tokenizer: 256 bytes and four control tokens, then ``merges``."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: i for i, token in enumerate(["<|pad|>", "<|bos|>", "<|end|>", "<|start|>", *alphabet])}
-    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokens = ["<|pad|>", "<|bos|>", "<|end|>", "<|start|>", *alphabet, *(left + right for left, right in merges)]
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=list(merges)))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(
@@ -43,21 +58,30 @@ def make_tokenizer(*, chat: bool = True) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def make_model(folder: Path, architecture: str = "llama", *, seed: int = 0, chat: bool = True) -> Path:
-    """Writes a random two-layer model of an architecture with its tokenizer; returns the folder."""
+def make_prompter(*, chat: bool = True, merges: Sequence[tuple[str, str]] = ()) -> Prompter:
+    """The tokenizer behind the contract's prompt, as a candidate has it."""
+    return Prompter(make_tokenizer(chat=chat, merges=merges), GOEMOTIONS, max_tokens=1024, max_new_tokens=64)
+
+
+def make_model(
+    folder: Path, architecture: str = "llama", *, seed: int = 0, chat: bool = True, **settings: object
+) -> Path:
+    """Writes a random two-layer model of an architecture with its tokenizer; returns the folder.
+
+    ``settings`` are laid over the configuration.
+    """
     tokenizer = make_tokenizer(chat=chat)
-    config = AutoConfig.for_model(
-        architecture,
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=2048,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-        **ARCHITECTURES[architecture],
-    )
+    shape = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 2048,
+        "bos_token_id": 1,
+        "eos_token_id": END,
+        "pad_token_id": 0,
+    }
+    config = AutoConfig.for_model(architecture, **{**shape, **ARCHITECTURES.get(architecture, {}), **settings})
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
@@ -67,3 +91,26 @@ def make_model(folder: Path, architecture: str = "llama", *, seed: int = 0, chat
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def load_tiny(folder: Path) -> Candidate:
+    """The model in ``folder`` as a run loads it."""
+    prompter = load_prompter("tiny", folder, GOEMOTIONS)
+    return load_candidate("tiny", folder, prompter)
+
+
+def load_eager(folder: Path, device: torch.device) -> Any:
+    """The same weights with transformers' own attention, written out by its authors: the oracle."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    return model.to(device).eval()
+
+
+def draw(rng: random.Random, shortest: int, longest: int | None = None) -> list[int]:
+    """Random text tokens, ``shortest`` of them or up to ``longest``; no control token."""
+    length = rng.randint(shortest, longest or shortest)
+    return [rng.randrange(FIRST_BYTE, VOCABULARY) for _ in range(length)]
+
+
+def ask(text: str) -> Request:
+    """A request about ``text``."""
+    return Request(id="q", text=text)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import Annotated, Any
+from typing import Annotated
 
-import click
 import typer
-from rich.console import Console
 
 import emoloom
 from emoloom.cli import data, lexicon
@@ -18,6 +15,9 @@ from emoloom.cli.report import report
 from emoloom.cli.runs import runs
 from emoloom.cli.screen import screen
 from emoloom.errors import EmoLoomError
+from emoloom.report.table import plain_console
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     help="Screen small language models for joint emotion and valence-arousal-dominance prediction.",
@@ -31,39 +31,42 @@ app.add_typer(data.app, name="data")
 app.add_typer(lexicon.app, name="lexicon")
 
 
-@app.callback()
-def version(
-    show: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
-) -> None:
-    """Screen small language models for joint emotion and valence-arousal-dominance prediction."""
-    if show:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"emoloom {emoloom.__version__}")
         raise typer.Exit
 
 
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Screen small language models for joint emotion and valence-arousal-dominance prediction."""
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0, 2 for a user's mistake, 130 when interrupted."""
-    errors = Console(stderr=True)
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments, prog_name="emoloom", standalone_mode=False)
     except EmoLoomError as error:
-        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 2
-    except click.ClickException as error:
-        errors.print(f"error: {_with_hint(error)}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 2
-    except (KeyboardInterrupt, click.Abort):
-        errors.print("interrupted: run the same command again to go on", highlight=False)
-        return 130
+        return _refused(str(error))
+    except typer.TyperException as error:
+        return _refused(_with_place(error))
+    if result == INTERRUPTED:
+        plain_console(stderr=True).print("interrupted: run the same command again to go on")
     return result if isinstance(result, int) else 0
 
 
-def _with_hint(error: click.ClickException) -> str:
-    message = error.format_message()
-    context: Any = getattr(error, "ctx", None)
-    if isinstance(error, click.NoSuchOption) and context and "did you mean" not in message.lower():
-        known = [name for parameter in context.command.params for name in parameter.opts]
-        close = difflib.get_close_matches(error.option_name, known, n=3)
-        if close:
-            message = f"{message} Did you mean {' or '.join(close)}?"
-    return f"{message} (see {context.command_path} --help)" if context else message
+def _refused(message: str) -> int:
+    if message:
+        plain_console(stderr=True).print(f"error: {message}", style="red", soft_wrap=True)
+    return 2
+
+
+def _with_place(error: typer.TyperException) -> str:
+    """The message with the command whose help says more; none where the help has been printed instead."""
+    message = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    return f"{message} (see {context.command_path} --help)" if message and context else message

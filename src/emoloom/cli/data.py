@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from emoloom.data.load import CORPORA, DATA_VARIABLE, JSONL, available, load, splits_of
 from emoloom.data.splits import SPLITS, SplitReport
+from emoloom.report.table import plain_console
 
 app = typer.Typer(help="List, show and check corpora.", no_args_is_help=True)
 
@@ -28,7 +28,7 @@ def ls(data_dir: DataDir = None) -> None:
     for name, corpus in CORPORA.items():
         hub = f"hub: {corpus.hub.repo}" if corpus.hub else "not found"
         table.add_row(name, f"{corpus.taxonomy.name} ({len(corpus.taxonomy.labels)})", places.get(name, hub))
-    Console().print(table)
+    plain_console().print(table)
 
 
 @app.command()
@@ -56,7 +56,7 @@ def check(
     if as_json:
         typer.echo(json.dumps({"splits": [_fields(report) for report in reports]}))
     else:
-        Console().print(_table(reports))
+        plain_console().print(_table(reports))
 
 
 def _parse(spec: str) -> tuple[str, str]:

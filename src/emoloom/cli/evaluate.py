@@ -22,13 +22,14 @@ def evaluate(
 ) -> None:
     """Judge one model on corpora: strict and parsed metrics with 95% intervals."""
     from emoloom.cli.progress import TerminalProgress
-    from emoloom.report.table import scores_table, to_console
+    from emoloom.report.table import plain_console, scores_table
     from emoloom.screen.single import evaluate_model, open_model
 
     with TerminalProgress() as progress:
         opened = open_model(model, run, progress.say)
         scores = evaluate_model(opened, evals, limit, seed, data_dir, progress)
+    figures = {name: score.to_dict() for name, score in scores.items()}
     if as_json:
-        typer.echo(json.dumps({name: score.to_dict() for name, score in scores.items()}, indent=2))
+        typer.echo(json.dumps(figures, indent=2))
     else:
-        to_console(scores_table(opened.candidate.name, {name: score.to_dict() for name, score in scores.items()}))
+        plain_console().print(scores_table(opened.candidate.name, figures))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from emoloom.report.table import plain_console
 
 
 class _Rate(ProgressColumn):
@@ -30,26 +31,27 @@ class TerminalProgress:
 
     def __init__(self) -> None:
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             _Rate(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=plain_console(stderr=True),
             speed_estimate_period=120,
         )
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
-        self._bars.__enter__()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._bars.__exit__(kind, error, trace)
+        if self._tasks:
+            self._bars.stop()
 
     def __call__(self, what: str, more: int, total: int) -> None:
+        self._bars.start()
         task = self._tasks.get(what)
         if task is None or self._bars.tasks[task].finished:
             task = self._tasks[what] = self._bars.add_task(what, total=total)
@@ -57,4 +59,4 @@ class TerminalProgress:
 
     def say(self, line: str) -> None:
         """Prints a line above the bars."""
-        self._bars.console.print(line, highlight=False, markup=False)
+        self._bars.console.print(line, soft_wrap=True)

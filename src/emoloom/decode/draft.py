@@ -12,7 +12,7 @@ from emoloom.model.prompts import Prompter
 Suggest = Callable[[tuple[str, ...]], str]
 """The whole reply line that is likely for a text, given its labels."""
 
-_LABELS = re.compile(r'\{"labels":(\[(?:"[a-z ]+",?)*\])')
+_LABELS = re.compile(r'\{"labels":(\[(?:"[a-z ]+"(?:,"[a-z ]+")*)?\])')
 _OPEN_LABELS = re.compile(r'\{"labels":\[((?:"[a-z ]+",)*)"([a-z ]*)$')
 # Between the labels and the first letter of the rationale, every reply has the same length.
 _FIXED_WIDTH = len(',"vad":{"v":0.00,"a":0.00,"d":0.00},"rationale":"')

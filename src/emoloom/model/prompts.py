@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from jinja2 import TemplateError
+
 from emoloom.contract import prompt
 from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import Taxonomy
@@ -65,15 +67,21 @@ class Prompter:
         if not self.uses_chat_template:
             return prompt.instruction(space), prompt.PLAIN_TAIL
         message = {"role": "user", "content": prompt.instruction(space) + _MARK}
-        rendered = self.tokenizer.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
+        try:
+            rendered = self.tokenizer.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            raise self._bad_template(f"the chat template fails: {error}") from error
         head, mark, tail = rendered.partition(_MARK)
         if not mark:
-            raise EmoLoomError(
-                "the chat template does not show the user's message",
-                where=str(self.tokenizer.name_or_path),
-                remedy="Mend the tokenizer's chat_template, or remove it to use the plain prompt.",
-            )
+            raise self._bad_template("the chat template does not show the user's message")
         return head, tail
+
+    def _bad_template(self, problem: str) -> EmoLoomError:
+        return EmoLoomError(
+            problem,
+            where=str(self.tokenizer.name_or_path),
+            remedy="Mend the tokenizer's chat_template, or remove it to use the plain prompt.",
+        )
 
     def _end_of_reply(self) -> int:
         tokenizer = self.tokenizer

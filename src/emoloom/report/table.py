@@ -44,20 +44,21 @@ def gold_note(row: Mapping[str, Any]) -> str:
 def print_leaderboard(run: RunFolder) -> None:
     """Prints the run's tables, one a corpus, then the ranking and the verdict."""
     board = run.read_json(LEADERBOARD)
+    console = plain_console()
     for corpus in dict.fromkeys(row["corpus"] for row in board["rows"]):
         rows = [row for row in board["rows"] if row["corpus"] == corpus]
         table = _table(f"{corpus} ({gold_note(rows[0])})", "candidate", "stage", "n")
         for row in rows:
             cells = [figure(row["metrics"].get(name)) for name in COLUMNS]
             table.add_row(row["candidate"], row["stage"], str(row["n"]), *cells)
-        to_console(table)
+        console.print(table)
     ranking = Table("group", "candidate", "score", "95% interval", title="ranking", title_justify="left")
     for row in board["ranking"]:
         low, high = row["interval"]
         ranking.add_row(str(row["group"]), row["candidate"], figure(row["score"]), f"{low:.3f} to {high:.3f}")
-    to_console(ranking)
+    console.print(ranking)
     for sentence in board["verdict"]:
-        Console(highlight=False).print(sentence)
+        console.print(sentence, soft_wrap=True)
 
 
 def scores_table(candidate: str, scores: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -69,10 +70,15 @@ def scores_table(candidate: str, scores: Mapping[str, Mapping[str, Any]]) -> Tab
     return table
 
 
-def to_console(table: Table) -> None:
-    """Prints a table at its natural width where the output is no terminal, so that nothing is folded in a log."""
-    console = Console()
-    Console(width=None if console.is_terminal else 200).print(table)
+def plain_console(*, stderr: bool = False) -> Console:
+    """A console that prints every text as it is: names hold brackets and colons, which rich would take for styles and emoji.
+
+    Where the output is no terminal it is wide enough that no table is folded in a log.
+    """
+    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 200)
+    return console
 
 
 def _table(title: str, *first: str) -> Table:

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import KFold
 from sklearn.pipeline import FeatureUnion
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from emoloom.contract.affect import AFFECT, VAD, anchor
 from emoloom.contract.record import Record, Reply, Request, make_reply

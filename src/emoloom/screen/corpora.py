@@ -73,6 +73,10 @@ def load_corpora(config: ScreenConfig, teacher: Teacher) -> Corpora:
         EmoLoomError: a corpus or split is unknown, cannot be read or has no usable record.
     """
     evals = load_evals(config.eval, config.limit, config.seed, config.data_dir, teacher)
+    if not any(record.labels or record.vad for e in evals for record in e.records):
+        raise EmoLoomError(
+            "no evaluation record has labels or VAD", where=", ".join(config.eval), remedy="Add --eval starter:test."
+        )
     held_out = {normalise(record.text) for e in evals for record in e.records}
     splits = [load(*_parse(name, SPLITS[0]), config.data_dir) for name in dict.fromkeys(config.train)]
     pool = [record for split in splits for record in split.records]

@@ -104,6 +104,9 @@ def _verdict(ranked: Mapping[CellName, Estimate]) -> list[str]:
         gap = difference(ranked[tuned[0]], ranked[cell])
         if gap and not gap.separates:
             sentences.append(f"{cell[0]} does not separate from it ({gap.low:+.3f} to {gap.high:+.3f}).")
+    leader = max(ranked, key=lambda cell: ranked[cell].value or 0.0)
+    if leader[1] == "baseline":
+        sentences.append(f"{leader[0]} scores higher than every candidate: {ranked[leader].value:.3f}.")
     for cell in tuned:
         gap = difference(ranked[cell], ranked[BAR])
         if gap:

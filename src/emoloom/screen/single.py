@@ -50,7 +50,8 @@ def open_model(model: str | None, run: Path | None, say: Say) -> Opened:
     name = _winner(folder, model)
     key = next(c["key"] for c in manifest["cells"] if c["candidate"] == name and c["stage"] == "tuned")
     config = ScreenConfig.model_validate(manifest["config"])
-    base = _load(name, say, trust=config.trust_remote_code)
+    expected = next(c["sha256"] for c in manifest["candidates"] if c["name"] == name)
+    base = _load(name, say, trust=config.trust_remote_code, expected=expected)
     lexicon = manifest["lexicon"]
     teacher = make_teacher(lexicon["name"]) if lexicon else Teacher()
     return Opened(tuned(base, folder.cell(key), config.recipe), teacher)
@@ -66,11 +67,15 @@ def _winner(folder: RunFolder, model: str | None) -> str:
     return model or trained[0]
 
 
-def _load(name: str, say: Say, *, trust: bool) -> Candidate:
+def _load(name: str, say: Say, *, trust: bool, expected: str | None = None) -> Candidate:
     spec = parse_spec(name)
     if spec.kind == "baseline":
         raise EmoLoomError("a baseline is trained inside a screening and not kept", where=name, remedy="Name a model.")
     local = resolve(spec, trust_remote_code=trust, say=say)
+    if expected not in (None, local.fingerprint):
+        raise EmoLoomError(
+            "the model has changed since the run trained it", where=name, remedy="Restore it, or screen it again."
+        )
     prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
     return load_candidate(local.name, local.folder, prompter, trust_remote_code=trust)
 

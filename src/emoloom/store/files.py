@@ -12,6 +12,9 @@ from typing import Any
 
 from emoloom.errors import EmoLoomError
 
+PARTIAL = ".partial"
+"""How the name of a folder ends in which a file is being written; a crash leaves it behind."""
+
 
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Writes a file so that a reader, or a crash, meets the old content or the new, never a part.
@@ -22,7 +25,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent) as folder:
             partial = Path(folder) / path.name
             partial.write_bytes(data)
             sync(partial)

@@ -81,7 +81,8 @@ def _checked(raw: bytes, previous: str, where: str) -> dict[str, Any]:
     try:
         line = json.loads(raw)
         body = {key: value for key, value in line.items() if key != "hash"}
-        intact = line["hash"] == digest(body) and line["previous"] == previous
+        spelled = canonical_json(line).encode("utf-8") == raw
+        intact = spelled and line["hash"] == digest(body) and line["previous"] == previous
     except (ValueError, KeyError, AttributeError) as error:
         raise EmoLoomError("the journal line is damaged", where=where, remedy=remedy) from error
     if not intact:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from emoloom.errors import EmoLoomError
-from emoloom.store.files import cannot_write, digest, readable_json, sha256_file, write_atomic
+from emoloom.store.files import PARTIAL, cannot_write, digest, readable_json, sha256_file, write_atomic
 from emoloom.store.journal import Journal
 
 MANIFEST = "manifest.json"
 LEADERBOARD = "leaderboard.json"
 TIMINGS = "timings.json"
+
+_RESTORE = "Restore it from a copy, or remove the run's folder and run again."
 
 
 class CellFolder:
@@ -37,18 +40,27 @@ class CellFolder:
 
     @property
     def scratch(self) -> Path:
-        """What an interrupted cell needs to go on; removed when the cell is finished."""
+        """What an interrupted cell needs to go on; dropped once the cell is finished."""
         return self.path / "scratch"
 
     def finish(self, replies: list[dict[str, Any]], metrics: dict[str, Any]) -> None:
         """Publishes the results and drops the scratch folder."""
         write_atomic(self.replies_file, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in replies))
-        shutil.rmtree(self.scratch, ignore_errors=True)
         write_atomic(self.metrics_file, readable_json(metrics))
+        self.drop_scratch()
+
+    def drop_scratch(self) -> None:
+        """Removes the scratch folder, if there is one."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def replies(self) -> list[dict[str, Any]]:
-        """The finished cell's rows."""
-        return [json.loads(line) for line in self.replies_file.read_text(encoding="utf-8").split("\n") if line]
+        """The finished cell's rows.
+
+        Raises:
+            EmoLoomError: the file cannot be read, or a line is damaged.
+        """
+        lines = enumerate(_read_text(self.replies_file).split("\n"), start=1)
+        return [_parse_json(line, f"{self.replies_file}:{number}") for number, line in lines if line]
 
     def metrics(self) -> dict[str, Any] | None:
         """The finished cell's metrics, or None."""
@@ -79,6 +91,7 @@ class RunFolder:
             raise cannot_write(self.path, error) from error
         with _locked(self.path):
             self._begin(manifest)
+            self._sweep()
             yield Journal(self.path / "journal.jsonl")
 
     def _begin(self, manifest: dict[str, Any]) -> None:
@@ -91,6 +104,14 @@ class RunFolder:
                 where=str(self.path),
                 remedy="Choose another --out, or remove the folder.",
             )
+
+    def _sweep(self) -> None:
+        """Removes what a crash left in the midst of writing a file or of finishing a cell."""
+        for partial in list(self.path.rglob(f".*{PARTIAL}")):
+            shutil.rmtree(partial, ignore_errors=True)
+        for path in (self.path / "cells").glob("*"):
+            if CellFolder(path).metrics_file.exists():
+                CellFolder(path).drop_scratch()
 
     def cell(self, key: str) -> CellFolder:
         """The folder of the cell with this key."""
@@ -115,14 +136,25 @@ def find_runs(folder: Path) -> list[RunFolder]:
 
 
 def _read_json(path: Path) -> Any:
+    return _parse_json(_read_text(path), str(path))
+
+
+def _read_text(path: Path) -> str:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise EmoLoomError(
             f"cannot read: {error.strerror}", where=str(path), remedy="Is this the folder of a run?"
         ) from error
+    except UnicodeDecodeError as error:
+        raise EmoLoomError(f"not UTF-8 at byte {error.start}", where=str(path), remedy=_RESTORE) from error
+
+
+def _parse_json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
     except ValueError as error:
-        raise EmoLoomError(f"not JSON: {error}", where=str(path), remedy="Restore it from a copy.") from error
+        raise EmoLoomError(f"not JSON: {error}", where=where, remedy=_RESTORE) from error
 
 
 @contextlib.contextmanager
@@ -131,26 +163,38 @@ def _locked(folder: Path) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    import fcntl
-    import os
-
-    lock = folder.parent / f".{folder.name}.lock"
-    try:
-        handle = lock.open("a+")
-    except OSError as error:
-        raise cannot_write(lock, error) from error
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.seek(0)
-            raise EmoLoomError(
-                f"the run is held by process {handle.read().strip() or 'unknown'}",
-                where=str(folder),
-                remedy="Wait for it to finish, or stop it.",
-            ) from error
+    real = folder.resolve()
+    lock = real.parent / f".{real.name}.lock"
+    with _held(lock, folder) as handle:
         handle.truncate(0)
         handle.write(str(os.getpid()))
         handle.flush()
-        yield
-        lock.unlink()
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _held(lock: Path, folder: Path) -> TextIO:
+    """The lock file, opened and locked."""
+    import fcntl
+
+    while True:
+        try:
+            handle = lock.open("a+", encoding="ascii")
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            with handle:
+                handle.seek(0)
+                holder = handle.read().strip() or "unknown"
+            raise EmoLoomError(
+                f"the run is held by process {holder}",
+                where=str(folder),
+                remedy="Wait for it to finish, or stop it.",
+            ) from error
+        except OSError as error:
+            raise cannot_write(lock, error) from error
+        # Whoever held it may have removed the file after it was opened here: such a lock keeps nobody out.
+        if os.fstat(handle.fileno()).st_nlink:
+            return handle
+        handle.close()

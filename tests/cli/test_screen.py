@@ -1,0 +1,102 @@
+"""``emoloom screen``, ``report`` and ``runs``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Emoloom
+from tests.screenings import files, lasting
+
+from emoloom.store.run import RunFolder
+
+
+def test_flags_reach_the_run(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
+    (tmp_path / "c.yaml").write_text("model: [baseline:tfidf]\nseed: 3\nlimit: 5\nrecipe: {rank: 4}\n")
+    flags = ("--limit", 2, "--train-limit", 7, "--epochs", 2, "--eval", f"jsonl:{data}", "--out", tmp_path / "run")
+    done = emoloom("screen", "--config", tmp_path / "c.yaml", *flags)
+    assert done.code == 0
+    manifest = RunFolder(tmp_path / "run").read_json("manifest.json")
+    config = manifest["config"]
+    assert (config["seed"], config["limit"], config["train_limit"], config["eval"]) == (3, 2, 7, [f"jsonl:{data}"])
+    assert (config["recipe"]["rank"], config["recipe"]["epochs"]) == (4, 2)
+    assert (manifest["data"]["train"]["records"], manifest["data"]["eval"][0]["records"]) == (7, 2)
+    assert "baseline:majority" in done.out
+    assert done.out.endswith(f"run     {tmp_path / 'run'}\nreport  {tmp_path / 'run' / 'report.html'}\n")
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_the_same_command_again_changes_nothing(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
+    command = ("screen", "--model", "baseline:tfidf", "--eval", f"jsonl:{data}", "--train-limit", 5)
+    first = emoloom(*command, "--out", tmp_path / "run")
+    before = files(tmp_path / "run")
+    assert emoloom(*command, "--out", tmp_path / "run") == first
+    assert files(tmp_path / "run") == before
+    assert emoloom(*command, "--out", tmp_path / "other").code == 0
+    assert lasting(tmp_path / "other") == lasting(tmp_path / "run")
+    refused = emoloom(*command, "--seed", 1, "--out", tmp_path / "run")
+    assert refused.code == 2
+    assert "this folder holds a run of another plan" in refused.err
+    assert files(tmp_path / "run") == before
+
+
+def test_a_run_held_by_another_is_refused(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
+    command = (
+        "screen",
+        "--model",
+        "baseline:tfidf",
+        "--eval",
+        f"jsonl:{data}",
+        "--train-limit",
+        5,
+        "--out",
+        tmp_path / "run",
+    )
+    assert emoloom(*command).code == 0
+    run = RunFolder(tmp_path / "run")
+    with run.opened(run.read_json("manifest.json")):
+        done = emoloom(*command)
+    assert done.code == 2
+    assert "the run is held by process" in done.err
+
+
+def test_report_prints_the_table_and_draws_the_page_anew(emoloom: Emoloom, finished: RunFolder, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(finished.path, tmp_path / "run"))
+    (copy / "report.html").unlink()
+    done = emoloom("report", copy)
+    assert (done.code, done.err) == (0, "")
+    assert files(copy) == files(finished.path)
+    for sentence in finished.read_json("leaderboard.json")["verdict"]:
+        assert f"{sentence}\n" in done.out
+    assert done.out.endswith(f"report  {copy / 'report.html'}\n")
+
+
+def test_report_names_a_damaged_file(emoloom: Emoloom, finished: RunFolder, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(finished.path, tmp_path / "run"))
+    key = next(c["key"] for c in finished.read_json("manifest.json")["cells"] if c["stage"] == "tuned")
+    file = RunFolder(copy).cell(key).replies_file
+    file.write_text("{}\n{\n")
+    done = emoloom("report", copy)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {file}:2: not JSON")
+
+
+def test_runs_are_listed_with_their_leader(emoloom: Emoloom, finished: RunFolder, model: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished.path, tmp_path / "runs" / "[red]whole")
+    half = Path(shutil.copytree(finished.path, tmp_path / "runs" / "half"))
+    (half / "leaderboard.json").unlink()
+    metrics = sorted(half.glob("cells/*/metrics.json"))
+    metrics[0].unlink()
+    done = emoloom("runs", tmp_path / "runs")
+    assert done.code == 0
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in done.out.splitlines() if "│" in line]
+    leader = json.loads((finished.path / "leaderboard.json").read_text())["ranking"][0]["candidate"]
+    assert rows == [["[red]whole", f"path:{model}", "4 of 4", leader], ["half", f"path:{model}", "3 of 4", ""]]
+
+
+def test_no_runs_is_an_empty_list(emoloom: Emoloom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert emoloom("runs").code == 0

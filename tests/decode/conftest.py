@@ -1,0 +1,100 @@
+"""One tiny model of every architecture and its replies by the plain loop."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests import tiny
+
+from emoloom.config import Recipe
+from emoloom.contract.record import make_reply
+from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.decode.fast import Counts, Draft, decode_fast, self_test
+from emoloom.decode.reference import decode_reference
+from emoloom.train.collate import Example
+from emoloom.train.loop import train
+
+MAX_NEW = 16
+NEVER = -1
+"""An end token that no model writes."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, prompts behind a shared prefix, and the reference's reply to each, without an end.
+
+    ``exact``: whether a run would decode without the guard on this machine.
+    """
+
+    model: Any
+    prefix: list[int]
+    prompts: list[list[int]]
+    replies: list[list[int]]
+    exact: bool
+
+    def fast(self, chosen: list[int], draft: Draft | list[Draft], **settings: Any) -> dict[int, list[int]]:
+        """Replies to the ``chosen`` prompts by the fast decoder, by prompt, with a drafter for all or one for each."""
+        drafts = draft if isinstance(draft, list) else [draft] * len(chosen)
+        jobs = [(self.prompts[i], one) for i, one in zip(chosen, drafts, strict=True)]
+        defaults = {"eos": NEVER, "max_new_tokens": MAX_NEW, "guard": not self.exact, "counts": Counts()}
+        decoded = decode_fast(self.model, self.prefix, jobs, **{**defaults, **settings})
+        return {chosen[at]: reply for at, reply in decoded}
+
+    def expected(self, chosen: list[int]) -> dict[int, list[int]]:
+        return {i: self.replies[i] for i in chosen}
+
+
+@pytest.fixture(scope="session", params=tiny.ARCHITECTURES)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    folder = tiny.make_model(tmp_path_factory.mktemp(request.param), request.param, seed=1)
+    model = tiny.load_tiny(folder).model
+    rng = random.Random(request.param)
+    prefix = tiny.draw(rng, 48)
+    prompts = [tiny.draw(rng, 1, 60) for _ in range(48)]
+    replies = [decode_reference(model, prefix, own, eos=NEVER, max_new_tokens=MAX_NEW) for own in prompts]
+    return Case(model, prefix, prompts, replies, self_test(model, prefix, prompts[:3]))
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A model that has learned to write replies of the contract's shape, more or less, and what the reference makes it write.
+
+    ``suggest`` knows the replies it was trained on up to their numbers.
+    """
+
+    model: Any
+    prefix: list[int]
+    prompts: list[list[int]]
+    replies: list[list[int]]
+
+    @staticmethod
+    def suggest(labels: tuple[str, ...]) -> str:
+        return taught(labels, 0.5)
+
+
+def taught(labels: tuple[str, ...], v: float) -> str:
+    return make_reply(labels, (v, 0.5, 0.5), f"{labels[0]}: oh", GOEMOTIONS).line()
+
+
+@pytest.fixture(scope="session")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> Writer:
+    folder = tiny.make_model(tmp_path_factory.mktemp("writer"), tie_word_embeddings=True)
+    candidate = tiny.load_tiny(folder)
+    rng = random.Random(0)
+    prefix = tiny.draw(rng, 16)
+    prompts = [tiny.draw(rng, 3, 9) for _ in range(12)]
+    lines = [taught((rng.choice(["joy", "grief"]),), rng.choice([0.2, 0.7])) for _ in prompts]
+    examples = [
+        Example(str(i), tuple(own), tuple(candidate.prompter.encode_reply(line)))
+        for i, (own, line) in enumerate(zip(prompts, lines, strict=True))
+    ]
+    train(
+        candidate.model, prefix, examples, Recipe(method="full", epochs=30, batch_size=4, learning_rate=2e-2),
+        seed=0, checkpoint=folder / "checkpoint", checkpoint_seconds=math.inf, advance=lambda _: None,
+    )  # fmt: skip
+    replies = [decode_reference(candidate.model, prefix, own, eos=tiny.END, max_new_tokens=100) for own in prompts]
+    return Writer(candidate.model, prefix, prompts, replies)

@@ -1,0 +1,202 @@
+"""Drafts: the rest of a likely reply, what is remembered, repetition, and that nothing a model writes upsets them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests import tiny
+from tests.decode.conftest import Case, Writer
+
+from emoloom.contract.record import make_reply
+from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.decode.draft import Memory, ReplyDrafter, repeat
+from emoloom.decode.fast import Counts, decode_fast, self_test
+from emoloom.model.prompts import Prompter
+
+PROMPTER = tiny.make_prompter()
+LABELS = ("joy", "anger", "gratitude", "grief", "love")
+PROMPT = PROMPTER.encode(tiny.ask("such a day")).own
+
+
+def suggest(labels: tuple[str, ...]) -> str:
+    """A reply that depends on all labels."""
+    size = sum(map(len, labels)) / 100
+    return make_reply(labels, (size, 0.5, 1 - size), f"{labels[0]}: such a day", GOEMOTIONS).line()
+
+
+def drafter(memory: Memory | None = None, prompter: Prompter = PROMPTER) -> ReplyDrafter:
+    return ReplyDrafter(prompter, LABELS, suggest, memory or Memory(), PROMPT)
+
+
+def drafted(written: str, memory: Memory | None = None) -> str:
+    """The text that is drafted after ``written``."""
+    return PROMPTER.decode(drafter(memory)(PROMPTER.encode_reply(written)[:-1]))
+
+
+def reply(labels: tuple[str, ...], v: float) -> str:
+    return make_reply(labels, (v, 0.5, 0.5), "because", GOEMOTIONS).line()
+
+
+def remembering(*replies: str) -> Memory:
+    memory = Memory()
+    for line in replies:
+        memory.add(line, PROMPTER.encode_reply(line)[:-1])
+    return memory
+
+
+@pytest.mark.parametrize("labels", [("joy",), ("grief",), ("anger", "gratitude", "love")])
+def test_rest_of_a_likely_reply_is_drafted(labels: tuple[str, ...]) -> None:
+    tokens = PROMPTER.encode_reply(suggest(labels))
+    decided = suggest(labels).index("]") + 1
+    for length in range(decided, len(tokens)):
+        assert drafter()(tokens[:length]) == tokens[length:]
+
+
+@pytest.mark.parametrize(
+    ("written", "labels"),
+    [
+        ("", ("joy",)),
+        ('{"la', ("joy",)),
+        ('{"labels":["', ("joy",)),
+        ('{"labels":["g', ("gratitude",)),
+        ('{"labels":["gri', ("grief",)),
+        ('{"labels":["grief"', ("grief",)),
+        ('{"labels":["anger","', ("anger", "joy")),
+        ('{"labels":["anger","joy","l', ("anger", "joy", "love")),
+    ],
+)
+def test_begun_labels_are_completed_with_the_likeliest(written: str, labels: tuple[str, ...]) -> None:
+    assert written + drafted(written) == suggest(labels)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Sure! ",
+        '{"labels": ["joy"',
+        '{"labels":["wrath"],"vad":',
+        '{"labels":["wrath","',
+        '{"labels":[]',
+        '{"labels":["joy","joy',
+        suggest(("joy",)).replace("such a day", "a fine day"),
+        suggest(("joy",)) + "}",
+    ],
+)
+def test_unlikely_replies_are_continued_by_repetition(written: str) -> None:
+    generated = PROMPTER.encode_reply(written)[:-1]
+    assert drafter()(generated) == repeat([*PROMPTER.prefix, *PROMPT, *generated])
+
+
+def test_repetition_looks_into_finished_replies() -> None:
+    memory = remembering("it is what it is, said the fox")
+    assert drafted("Well, it is what it is, s", memory) == "aid the "
+
+
+def test_text_spelled_with_other_tokens_is_continued() -> None:
+    merging = tiny.make_prompter(merges=[("j", "o"), ("jo", "y")])
+    line = suggest(("joy",))
+    whole, bytewise = merging.encode_reply(line), PROMPTER.encode_reply(line)
+    assert len(whole) < len(bytewise)
+    behind_joy = line.index("joy") + 3
+    written = bytewise[:behind_joy]
+    assert drafter(prompter=merging)(written) == merging.encode_reply(line[behind_joy:])
+    assert drafter(prompter=merging)(whole[:5]) == whole[5:]
+
+
+def test_numbers_come_from_finished_replies() -> None:
+    memory = remembering(reply(("joy",), 0.91), reply(("joy",), 0.91), reply(("joy",), 0.93), reply(("grief",), 0.11))
+    assert '"v":0.91' in drafted("", memory)
+    assert drafted("", memory).endswith(',"rationale":"joy: such a day"}')
+    opening = '{"labels":["joy"],"vad":{"v":0.'
+    assert drafted(opening, memory).startswith('91,"a"')
+    assert drafted(opening + "93", memory).startswith(',"a":0.50')
+    assert drafted(opening + "77", memory).startswith(',"a":0.50')
+    assert drafted('{"labels":["love"],"vad":{"v":0.', memory).startswith(suggest(("love",))[32:34])
+
+
+def agreement(a: str, b: str) -> int:
+    return max(n for n in range(min(len(a), len(b)) + 1) if a[:n] == b[:n])
+
+
+@given(st.lists(st.integers(80, 99), max_size=12), st.integers(0, 99), st.integers(0, 45))
+def test_remembered_head_agrees_longest_and_is_commonest(known: list[int], written: int, length: int) -> None:
+    memory = remembering(*(reply(("joy",), v / 100) for v in known), reply(("joy", "love"), 0.85))
+    heads = Counter(reply(("joy",), v / 100)[: -len('because"}')] for v in known)
+    so_far = reply(("joy",), written / 100)[:length]
+    head = memory.head('{"labels":["joy"]', so_far)
+    if not known:
+        assert head is None
+        return
+    assert head is not None
+    best = max((agreement(one, so_far), count) for one, count in heads.items())
+    assert (agreement(head, so_far), heads[head]) == best
+
+
+def test_memory_forgets_the_oldest() -> None:
+    memory = remembering(*[reply(("joy",), 0.1)] * 70, *[reply(("joy",), 0.2)] * 30)
+    assert '"v":0.10' in str(memory.head('{"labels":["joy"]', ""))
+    for _ in range(35):
+        memory.add(reply(("joy",), 0.2), [1] * 100)
+    assert '"v":0.20' in str(memory.head('{"labels":["joy"]', '{"labels":["joy"],"vad":{"v":0.1'[:-1]))
+    assert list(memory.tokens) == [1] * 512
+
+
+def continuation(tokens: list[int]) -> list[int]:
+    """By definition: the longest run of at most 8 final tokens that occurred before, its last occurrence, 8 tokens from there."""
+    places = [
+        (length, start)
+        for length in range(1, min(8, len(tokens) - 1) + 1)
+        for start in range(len(tokens) - length)
+        if tokens[start : start + length] == tokens[len(tokens) - length :]
+    ]
+    length, start = max(places, default=(0, len(tokens)))
+    return tokens[start + length :][:8]
+
+
+@given(st.lists(st.integers(0, 3), max_size=40))
+def test_repetition_follows_its_definition(tokens: list[int]) -> None:
+    assert repeat(tokens) == continuation(tokens)
+
+
+pieces = st.sampled_from(
+    ['{"labels":[', '"joy"', '"love"', '"wrath"', ',', ']', '"', ' ', 'g', '{', '}', ',"vad":{"v":0.', '50', ',"a":0.50',
+     ',"d":0.', '},"rationale":"', 'joy: such a day', '"}', '\\', 'é', '\ud800', '<|end|>', '[', '\n', suggest(("joy",))]
+)  # fmt: skip
+
+
+@given(st.lists(pieces, max_size=8).map("".join), st.lists(pieces, max_size=8).map("".join))
+def test_no_text_upsets_a_drafter(written: str, earlier: str) -> None:
+    tokens = [PROMPTER.encode_reply(text)[:-1] for text in (written, earlier)]
+    memory = remembering(earlier, suggest(("joy",)))
+    assert isinstance(drafter(memory)(tokens[0]), list)
+
+
+@given(st.lists(st.integers(0, tiny.VOCABULARY - 1), max_size=60), st.booleans())
+def test_no_tokens_upset_a_drafter(tokens: list[int], begun: bool) -> None:
+    generated = [*PROMPTER.encode_reply('{"labels":["joy"')[:-1], *tokens] if begun else tokens
+    assert isinstance(drafter()(generated), list)
+
+
+def test_random_models_write_what_the_reference_writes(case: Case) -> None:
+    chosen = list(range(len(case.prompts)))
+    drafts = [ReplyDrafter(PROMPTER, LABELS, suggest, Memory(), case.prompts[i]) for i in chosen]
+    assert case.fast(chosen, list(drafts)) == case.expected(chosen)
+
+
+def test_trained_model_writes_what_the_reference_writes_in_fewer_forwards(writer: Writer) -> None:
+    memory, counts = Memory(), Counts()
+    jobs = [(own, ReplyDrafter(PROMPTER, LABELS, writer.suggest, memory, own)) for own in writer.prompts]
+    exact = self_test(writer.model, writer.prefix, writer.prompts[:3])
+    replies = {}
+    for start in range(0, len(jobs), 4):
+        settings: dict[str, Any] = {"eos": tiny.END, "max_new_tokens": 100, "guard": not exact, "counts": counts}
+        for at, tokens in decode_fast(writer.model, writer.prefix, jobs[start : start + 4], **settings):
+            memory.add(PROMPTER.decode(tokens), tokens)
+            replies[start + at] = tokens
+    assert replies == dict(enumerate(writer.replies))
+    assert sum(PROMPTER.decode(tokens).startswith('{"labels":["') for tokens in writer.replies) > len(jobs) / 2
+    assert 3 * counts.forwards < max(map(len, writer.replies))

@@ -1,0 +1,64 @@
+"""The layout of a pack and its masks, against their definitions."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emoloom.model.packing import ALIGN, Pack, align, pack
+
+CPU = torch.device("cpu")
+
+prefixes = st.integers(0, 3).flatmap(lambda n: st.lists(st.integers(0, 99), min_size=n * ALIGN, max_size=n * ALIGN))
+sequences = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=40), min_size=1, max_size=8)
+
+
+@given(st.integers(0, 10_000))
+def test_aligned_length_is_the_next_multiple(length: int) -> None:
+    assert align(length) % ALIGN == 0
+    assert 0 <= align(length) - length < ALIGN
+
+
+@given(prefixes, sequences)
+def test_sequences_lie_behind_one_prefix_without_padding(prefix: list[int], own: list[list[int]]) -> None:
+    packed = pack(prefix, own, CPU)
+    assert packed.tokens.tolist() == prefix + [token for sequence in own for token in sequence]
+    assert packed.prefix == len(prefix)
+    for sequence, offset in zip(own, packed.offsets, strict=True):
+        end = offset + len(sequence)
+        assert packed.tokens[offset:end].tolist() == sequence
+        assert packed.positions[offset:end].tolist() == [len(prefix) + i for i in range(len(sequence))]
+
+
+@given(prefixes, sequences)
+def test_the_grid_holds_every_own_token_once(prefix: list[int], own: list[list[int]]) -> None:
+    packed = pack(prefix, own, CPU)
+    rows, width = packed.slots.shape
+    assert (rows, width) == (len(own), align(max(map(len, own))))
+    grid = packed.tokens[packed.slots]
+    for row, sequence in zip(grid, own, strict=True):
+        assert row[: len(sequence)].tolist() == sequence
+    assert grid.flatten()[packed.unslot].tolist() == packed.tokens[len(prefix) :].tolist()
+
+
+@pytest.mark.parametrize("window", [None, 1, 5, 16, 47, 48, 1000])
+@pytest.mark.parametrize("prefix", [0, 16, 32])
+def test_masks_show_the_past_within_the_window(window: int | None, prefix: int) -> None:
+    packed = pack([7] * prefix, [[1] * 3, [2] * 11], CPU)
+    in_prefix, in_own = packed.masks(window)
+    assert in_prefix.shape == (prefix, prefix)
+    assert in_own.shape == (16, prefix + 16)
+    for query, row in enumerate([*in_prefix.tolist(), *in_own.tolist()]):
+        for key, value in enumerate(row):
+            seen = key <= query and (window is None or query - key < window)
+            assert value == (0 if seen else -math.inf), (query, key)
+
+
+def test_masks_of_different_windows_are_kept_apart() -> None:
+    packed: Pack = pack([], [[1] * 20], CPU)
+    assert not torch.equal(packed.masks(4)[1], packed.masks(None)[1])
+    assert packed.masks(4)[1] is packed.masks(4)[1]

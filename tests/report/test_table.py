@@ -1,0 +1,71 @@
+"""The leaderboard on the terminal."""
+
+from __future__ import annotations
+
+import pytest
+from tests.screenings import rename
+
+from emoloom.report.table import COLUMNS, figure, gold_note, plain_console, print_leaderboard, scores_table
+from emoloom.store.run import RunFolder
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "–"), (0.0, "0.000"), (1.0, "1.000"), (-2.3074, "-2.307"), (0.12351, "0.124")]
+)
+def test_figures_have_three_decimals(value: float | None, shown: str) -> None:
+    assert figure(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("space", "sources", "note"),
+    [
+        ("goemotions", {"gold": 3}, "goemotions, gold VAD"),
+        ("dailydialog", {"blend": 3}, "dailydialog, weak VAD"),
+        ("goemotions", {"gold": 2, "label": 1}, "goemotions, weak VAD"),
+        (None, {"gold": 3}, "no labels, gold VAD"),
+        ("goemotions", {}, "goemotions, no VAD"),
+    ],
+)
+def test_the_note_says_what_is_judged_against(space: str | None, sources: dict[str, int], note: str) -> None:
+    assert gold_note({"space": space, "vad_sources": sources}) == note
+
+
+def test_the_printed_figures_are_those_of_the_leaderboard(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    print_leaderboard(run)
+    lines = capsys.readouterr().out.splitlines()
+    board = run.read_json("leaderboard.json")
+    cells = [[cell.strip() for cell in line.strip("│ ").split("│")] for line in lines if line.startswith("│")]
+    for row in board["rows"]:
+        figures = [figure(row["metrics"].get(name)) for name in COLUMNS]
+        assert [row["candidate"], row["stage"], str(row["n"]), *figures] in cells
+    for row in board["ranking"]:
+        low, high = row["interval"]
+        expected = [str(row["group"]), row["candidate"], figure(row["score"]), f"{low:.3f} to {high:.3f}"]
+        assert expected in cells
+    assert lines[-1] == board["verdict"][0]
+
+
+@pytest.mark.parametrize("name", ["path:/m/[red]x", "path:/m/[/]", "hf:x:smile:", "path:[bold"])
+def test_names_are_printed_as_they_are(run: RunFolder, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    rename(run, name)
+    print_leaderboard(run)
+    printed = capsys.readouterr().out
+    assert printed.count(name) == 3
+
+
+def test_one_candidates_scores_name_the_corpus(capsys: pytest.CaptureFixture[str]) -> None:
+    score = {"metrics": {"parse_ok": 0.5, "vad_r_v": None}, "space": None, "vad_sources": {"gold": 2}, "n": 2}
+    plain_console().print(scores_table("path:[x]", {"jsonl:[y]": score}))
+    printed = capsys.readouterr().out
+    assert "path:[x]" in printed
+    assert "no labels, gold VAD" in printed
+    row = next(line for line in printed.splitlines() if "jsonl:[y]" in line)
+    assert [cell.strip() for cell in row.split("│")[3:6]] == ["2", "0.500", "–"]
+
+
+def test_long_sentences_stay_on_one_line(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    board = run.read_json("leaderboard.json")
+    board["verdict"] = ["word " * 100 + "end"]
+    run.write_json("leaderboard.json", board)
+    print_leaderboard(run)
+    assert capsys.readouterr().out.splitlines()[-1] == board["verdict"][0]

@@ -1,0 +1,117 @@
+"""The pieces of a cell: rows, torn replies, judging."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emoloom.contract.record import Record, Vad
+from emoloom.data.splits import SplitReport
+from emoloom.lexicon.teacher import Teacher
+from emoloom.screen import cell as work
+from emoloom.screen.cell import Cost, decode, judge, make_row
+from emoloom.screen.corpora import EvalSet
+from emoloom.screen.suggest import Suggester
+from emoloom.store.run import CellFolder
+
+GOOD = '{"labels":["joy"],"vad":{"v":0.95,"a":0.70,"d":0.65},"rationale":"delight"}'
+REPORT = SplitReport("x", "test", 4, 4, {}, "0" * 64, "x")
+RECORDS = tuple(
+    Record(id=f"r{n}", text=f"text {n}", labels=("joy",), vad=Vad(v=0.9, a=0.7, d=n / 4), corpus="x", split="test")
+    for n in range(4)
+)
+EVALS = (EvalSet("x:test", RECORDS, REPORT),)
+
+
+class NamedOnly:
+    """A candidate of which only the name is used."""
+
+    name = "path:x"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Replies come at once, last first; the ids that each call asked for."""
+    calls: list[list[str]] = []
+
+    def replies(_candidate: Any, records: Any, _suggester: Any, _cost: Any) -> Any:
+        calls.append([record.id for record in records])
+        for index in reversed(range(len(records))):
+            yield index, f"reply to {records[index].id}\n\u2028"
+
+    monkeypatch.setattr(work, "replies", replies)
+    return calls
+
+
+def run_decode(folder: CellFolder, limit: int | None = None) -> tuple[list[dict[str, Any]], list[tuple[int, int]]]:
+    seen: list[tuple[int, int]] = []
+    rows = decode(
+        NamedOnly(),  # type: ignore[arg-type]
+        EVALS,
+        Suggester((), Teacher()),
+        folder,
+        limit=limit,
+        progress=lambda _what, more, total: seen.append((more, total)),
+        cost=Cost(),
+    )
+    return rows, seen
+
+
+def test_rows_come_in_the_order_of_the_records(tmp_path: Path, asked: list[list[str]]) -> None:
+    rows, progress = run_decode(CellFolder(tmp_path))
+    assert [row["id"] for row in rows] == ["r0", "r1", "r2", "r3"]
+    assert [row["reply"] for row in rows] == [f"reply to r{n}\n\u2028" for n in range(4)]
+    assert progress == [(0, 4), *[(1, 4)] * 4]
+    assert asked == [["r0", "r1", "r2", "r3"]]
+
+
+def test_a_limit_takes_the_first_records(tmp_path: Path, asked: list[list[str]]) -> None:
+    assert [row["id"] for row in run_decode(CellFolder(tmp_path), limit=2)[0]] == ["r0", "r1"]
+    assert asked == [["r0", "r1"]]
+
+
+def test_decoding_goes_on_from_any_torn_file_to_the_same_rows(tmp_path: Path, asked: list[list[str]]) -> None:
+    whole, _ = run_decode(CellFolder(tmp_path / "whole"))
+    content = (tmp_path / "whole" / "scratch" / "replies.jsonl").read_bytes()
+    assert content.count(b"\n") == 4
+    for cut in range(len(content) + 1):
+        folder = CellFolder(tmp_path / str(cut))
+        folder.scratch.mkdir(parents=True)
+        (folder.scratch / "replies.jsonl").write_bytes(content[:cut])
+        kept = [json.loads(line)["id"] for line in content[:cut].split(b"\n")[:-1]]
+        rows, progress = run_decode(folder)
+        assert rows == whole
+        assert asked[-1] == [record.id for record in RECORDS if record.id not in kept]
+        assert progress[0] == (len(kept), 4)
+        assert (folder.scratch / "replies.jsonl").read_bytes() == content
+
+
+def test_a_row_states_the_outcome_and_what_was_mended() -> None:
+    assert make_row("x:test", RECORDS[0], GOOD) == {
+        "corpus": "x:test", "id": "r0", "reply": GOOD, "outcome": "parsed", "repairs": [],
+    }  # fmt: skip
+    assert make_row("x:test", RECORDS[0], f"Sure: {GOOD}")["repairs"] == ["surrounding_text"]
+    assert make_row("x:test", RECORDS[0], "hello")["outcome"] == "no_json"
+    assert make_row("x:test", RECORDS[0], GOOD.replace("joy", "glee"))["outcome"] == "unknown_label"
+
+
+def test_scores_come_from_the_replies_alone() -> None:
+    rows = [make_row("x:test", record, GOOD) for record in RECORDS[:3]]
+    full = judge(rows, EVALS, (0.5, 0.5, 0.5), 0)["x:test"]
+    assert (full.n, full.metrics["parse_ok"], full.metrics["strict_macro_f1"]) == (3, 1.0, 1.0)
+    rows[0]["reply"] = "nothing"
+    part = judge(rows, EVALS, (0.5, 0.5, 0.5), 0)["x:test"]
+    assert part.metrics["parse_ok"] == pytest.approx(2 / 3)
+    assert part.metrics["strict_macro_f1"] == pytest.approx(0.8)
+    assert part.failures == {"no_json": 1}
+
+
+def test_the_constant_stands_in_for_a_failure() -> None:
+    rows = [make_row("x:test", record, "nothing") for record in RECORDS]
+    right, wrong = (judge(rows, EVALS, (v, 0.7, 0.375), 0)["x:test"].metrics for v in (0.9, 0.1))
+    assert right["vad_1_minus_rmse"]
+    assert wrong["vad_1_minus_rmse"]
+    assert right["vad_1_minus_rmse"] > wrong["vad_1_minus_rmse"]

@@ -1,0 +1,123 @@
+"""The records of a run: overlap, samples, order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.screenings import ROWS, small, write_jsonl
+
+from emoloom.contract.record import Record
+from emoloom.data.load import load
+from emoloom.errors import EmoLoomError
+from emoloom.lexicon.teacher import Teacher
+from emoloom.screen.corpora import Corpora, load_corpora, load_evals, records_digest
+
+
+def corpora(data: Path, **changes: Any) -> Corpora:
+    return load_corpora(small(None, data, **changes), Teacher())
+
+
+def texts(records: tuple[Record, ...]) -> list[str]:
+    return [record.text for record in records]
+
+
+def test_training_records_that_are_judged_are_dropped(tmp_path: Path) -> None:
+    judged = write_jsonl(tmp_path / "judged.jsonl", ROWS[:3])
+    respelled = {**ROWS[0], "text": "  The PARCEL  came at\tlast "}
+    learnt = write_jsonl(tmp_path / "learnt.jsonl", [respelled, *ROWS[1:]])
+    found = corpora(judged, train=(f"jsonl:{learnt}",), train_limit=None)
+    assert sorted(texts(found.train)) == sorted(str(row["text"]) for row in ROWS[3:])
+    assert found.overlap == 3
+    assert found.manifest()["train"]["overlap_dropped"] == 3
+    assert found.manifest()["train"]["records"] == 2
+
+
+def test_the_training_limit_counts_what_is_left(tmp_path: Path) -> None:
+    judged = write_jsonl(tmp_path / "judged.jsonl", ROWS[:3])
+    learnt = write_jsonl(tmp_path / "learnt.jsonl")
+    assert len(corpora(judged, train=(f"jsonl:{learnt}",), train_limit=2).train) == 2
+
+
+def test_samples_are_a_function_of_the_seed(data: Path) -> None:
+    first, again, other = (corpora(data, train_limit=20, seed=seed, limit=None) for seed in (3, 3, 4))
+    assert first == again
+    assert texts(first.train) != texts(other.train)
+    assert sorted(texts(first.evals[0].records)) == sorted(texts(other.evals[0].records))
+    assert texts(first.evals[0].records) != texts(other.evals[0].records)
+
+
+def test_a_smaller_limit_takes_the_beginning_of_a_larger_one(data: Path) -> None:
+    few, many = corpora(data, train_limit=5, limit=2), corpora(data, train_limit=9, limit=4)
+    assert few.train == many.train[:5]
+    assert few.evals[0].records == many.evals[0].records[:2]
+
+
+def test_a_sample_is_no_head_of_the_file(data: Path) -> None:
+    whole = load("starter", "train").records
+    taken = corpora(data, train_limit=50).train
+    assert {record.id for record in taken} <= {record.id for record in whole}
+    assert [record.id for record in taken] != [record.id for record in whole[:50]]
+    assert len({record.id for record in taken}) == 50
+
+
+def test_each_corpus_gives_its_share_of_the_training_records(tmp_path: Path, data: Path) -> None:
+    rows = [{"text": f"it rained on day {n}", "labels": ["sadness"]} for n in range(784)]
+    other = write_jsonl(tmp_path / "other.jsonl", rows)
+    found = corpora(data, train=("starter", f"jsonl:{other}"), train_limit=200)
+    assert 70 <= sum(record.corpus == "jsonl:other" for record in found.train) <= 130
+
+
+def test_records_without_labels_are_not_trained_on(tmp_path: Path, data: Path) -> None:
+    mixed = write_jsonl(tmp_path / "mixed.jsonl", [{"text": "plain"}, {"text": "x", "labels": ["joy"]}])
+    assert texts(corpora(data, train=(f"jsonl:{mixed}",)).train) == ["x"]
+    bare = write_jsonl(tmp_path / "bare.jsonl", [{"text": "plain"}])
+    with pytest.raises(EmoLoomError, match="no record has labels to train on"):
+        corpora(data, train=(f"jsonl:{bare}",))
+
+
+def test_training_records_are_completed_in_the_training_space(tmp_path: Path, data: Path) -> None:
+    foreign = write_jsonl(tmp_path / "f.jsonl", [{"text": "x", "labels": ["terrified"], "taxonomy": "empathetic"}])
+    [record] = corpora(data, train=(f"jsonl:{foreign}",)).train
+    assert (record.labels, record.taxonomy, record.vad_source) == (("fear",), "goemotions", "label")
+    assert record.rationale
+
+
+def test_evaluation_records_keep_their_space(tmp_path: Path) -> None:
+    foreign = write_jsonl(tmp_path / "f.jsonl", [{"text": "x", "labels": ["terrified"], "taxonomy": "empathetic"}])
+    [found] = load_evals([f"jsonl:{foreign}"], None, 0, None, Teacher())
+    assert (found.name, found.records[0].labels, found.records[0].taxonomy) == (
+        "jsonl:f",
+        ("terrified",),
+        "empathetic",
+    )
+
+
+def test_the_default_splits_are_train_and_test(data: Path) -> None:
+    found = corpora(data, train=("starter", "starter"), eval=("starter", "starter:dev", "starter"), limit=1)
+    assert [report.split for report in found.train_reports] == ["train"]
+    assert [e.name for e in found.evals] == ["starter:test", "starter:dev"]
+    assert corpora(data, train=("starter:dev",), train_limit=None).train_reports[0].split == "dev"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": ("startr",)}, "unknown corpus 'startr'. Did you mean starter"),
+        ({"eval": ("starter:tset",)}, "starter:tset: unknown split 'tset'. Did you mean test"),
+        ({"eval": ("starter:",), "train": ("starter:dve",)}, "unknown split 'dve'. Did you mean dev"),
+    ],
+)
+def test_unknown_names_are_refused(data: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(EmoLoomError, match=message):
+        corpora(data, **changes)
+
+
+def test_the_manifest_tells_the_data_without_text(data: Path) -> None:
+    found = corpora(data)
+    manifest = found.manifest()
+    assert manifest["eval"][0]["sha256"] == records_digest(found.evals[0].records) == found.evals[0].digest
+    assert manifest["train"]["sha256"] == records_digest(found.train) != records_digest(found.train[::-1])
+    assert manifest["eval"][0]["source"]["rows_read"] == len(ROWS)
+    assert not [record for record in found.train if record.text in str(manifest)]

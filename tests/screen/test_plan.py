@@ -1,0 +1,198 @@
+"""A cell's key changes with everything that can change its result, and with nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.screenings import ROWS, plan, small, write_jsonl
+
+import emoloom
+import emoloom.contract.prompt
+import emoloom.screen.environment
+import emoloom.screen.plan
+from emoloom.errors import EmoLoomError
+from emoloom.screen.environment import code_digest, environment
+from emoloom.screen.plan import make_teacher
+
+Keys = dict[str, str]
+
+
+@pytest.fixture(autouse=True)
+def fresh_environment() -> Iterator[None]:
+    environment.cache_clear()
+    yield
+    environment.cache_clear()
+
+
+@pytest.fixture
+def copy(model: Path, tmp_path: Path) -> Path:
+    """A copy of the model that a test may change."""
+    return Path(shutil.copytree(model, tmp_path / "model"))
+
+
+def keys(model: Path, data: Path, **changes: Any) -> Keys:
+    """Key of each cell by stage; baselines by name."""
+    cells = plan(small(model, data, **changes)).cells
+    return {cell.candidate if cell.stage == "baseline" else cell.stage: cell.key for cell in cells}
+
+
+def changed(before: Keys, after: Keys) -> set[str]:
+    assert set(before) == set(after)
+    return {name for name in before if before[name] != after[name]}
+
+
+ALL = {"baseline:majority", "baseline:tfidf", "zero-shot", "tuned"}
+MODEL = {"zero-shot", "tuned"}
+
+
+def test_the_same_plan_has_the_same_keys_wherever_it_is_written(model: Path, data: Path, tmp_path: Path) -> None:
+    before = keys(model, data)
+    assert keys(model, data, out=tmp_path / "x", checkpoint_seconds=5.0, data_dir=tmp_path) == before
+    assert len(set(before.values())) == len(before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"seed": 1}, ALL),
+        ({"train_limit": 7}, ALL),
+        ({"limit": 4}, ALL),
+        ({"train": ("starter:dev",)}, ALL),
+        ({"eval": ("starter:test",)}, ALL),
+        ({"zero_shot_limit": 1}, {"zero-shot"}),
+        ({"recipe": {"batch_size": 4}}, {"tuned"}),
+        ({"recipe": {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "epochs": 2}}, {"tuned"}),
+        ({"recipe": {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "method": "full"}}, {"tuned"}),
+    ],
+    ids=str,
+)
+def test_settings_change_the_cells_that_they_matter_to(
+    model: Path, data: Path, changes: dict[str, Any], expected: set[str]
+) -> None:
+    assert changed(keys(model, data), keys(model, data, **changes)) == expected
+
+
+def flip(path: Path, offset: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda folder: flip(folder / "model.safetensors", -1), id="weights"),
+        pytest.param(
+            lambda folder: (folder / "generation_config.json").write_text('{"eos_token_id": 3}'), id="generation-config"
+        ),
+        pytest.param(
+            lambda folder: (folder / "config.json").write_text(
+                (folder / "config.json").read_text().replace("1e-06", "1e-05")
+            ),
+            id="config",
+        ),
+    ],
+)
+def test_one_byte_of_the_model_changes_its_cells(copy: Path, data: Path, change: Callable[[Path], object]) -> None:
+    before = keys(copy, data)
+    change(copy)
+    assert changed(before, keys(copy, data)) == MODEL
+
+
+def test_the_chat_template_changes_the_prompt(copy: Path, data: Path) -> None:
+    before = plan(small(copy, data)).models[0].prompter.digest
+    template = copy / "chat_template.jinja"
+    template.write_text(template.read_text().replace("assistant", "helper"))
+    assert plan(small(copy, data)).models[0].prompter.digest != before
+
+
+def test_the_prompt_version_changes_the_models_cells(model: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = keys(model, data)
+    monkeypatch.setattr(emoloom.contract.prompt, "VERSION", "next")
+    assert changed(before, keys(model, data)) == MODEL
+
+
+def test_the_length_of_replies_changes_the_models_cells(
+    model: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = keys(model, data)
+    monkeypatch.setattr(emoloom.screen.plan, "MAX_NEW_TOKENS", 9)
+    assert changed(before, keys(model, data)) == MODEL
+
+
+@pytest.mark.parametrize("field", [{"text": "lunch is at one"}, {"labels": ["joy"]}, {"rationale": "mine"}])
+def test_one_record_changes_all_cells(model: Path, tmp_path: Path, field: dict[str, Any]) -> None:
+    judged, learnt = (write_jsonl(tmp_path / f"{name}.jsonl") for name in ("judged", "learnt"))
+    other = write_jsonl(tmp_path / "other.jsonl", [{"text": "judged", "labels": ["joy"]}])
+    train = (f"jsonl:{learnt}",)
+    before = keys(model, other, train=train), keys(model, judged, limit=None)
+    changed_rows = [*ROWS[:3], {**ROWS[3], **field}, ROWS[4]]
+    write_jsonl(learnt, changed_rows)
+    write_jsonl(judged, changed_rows)
+    assert changed(before[0], keys(model, other, train=train)) == ALL
+    assert changed(before[1], keys(model, judged, limit=None)) == ALL
+
+
+@pytest.mark.parametrize("library", ["torch", "transformers", "peft", "tokenizers", "numpy", "scikit-learn"])
+def test_the_version_of_a_library_changes_all_cells(
+    model: Path, data: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    before = keys(model, data)
+    version = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "0.0.1" if name == library else version(name))
+    environment.cache_clear()
+    assert changed(before, keys(model, data)) == ALL
+
+
+def test_threads_device_and_code_change_all_cells(model: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = keys(model, data)
+    known = environment()
+    assert set(known) == {
+        "emoloom", "code", "python", "libraries", "device", "vector_instructions", "threads",
+    }  # fmt: skip
+    for name in known:
+        monkeypatch.setattr(emoloom.screen.plan, "environment", lambda name=name: {**known, name: "other"})
+        assert changed(before, keys(model, data)) == ALL, name
+
+
+def test_the_code_digest_covers_what_computes_and_not_what_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "emoloom"
+    shutil.copytree(Path(emoloom.__file__).parent, root, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(emoloom, "__file__", str(root / "__init__.py"))
+    before = code_digest()
+    for shown in ("cli/app.py", "report/html.py"):
+        (root / shown).write_text((root / shown).read_text() + "\n")
+        assert code_digest() == before, shown
+    for computing in ("decode/fast.py", "train/loop.py", "contract/parse.py", "config.py"):
+        (root / computing).write_text((root / computing).read_text() + "\n")
+        assert code_digest() != before, computing
+        before = code_digest()
+
+
+def test_a_model_named_twice_runs_once(model: Path, data: Path) -> None:
+    config = small(model, data).model_copy(update={"model": (f"path:{model}", f"path:{model}")})
+    assert len(plan(config).models) == 1
+
+
+def test_the_manifest_names_what_identifies_the_run(model: Path, data: Path) -> None:
+    manifest = plan(small(model, data)).manifest
+    [candidate] = manifest["candidates"]
+    assert set(manifest) == {"config", "environment", "data", "lexicon", "candidates", "cells"}
+    assert {len(candidate["sha256"]), len(candidate["prompt_sha256"])} == {64}
+    assert (candidate["chat_template"], candidate["licence"], manifest["lexicon"]) == (True, "not stated", None)
+    assert not {"out", "data_dir", "checkpoint_seconds"} & set(manifest["config"])
+
+
+def test_lexicons_must_be_known_and_fetched() -> None:
+    with pytest.raises(EmoLoomError, match=r"unknown lexicon 'wariner'\. Did you mean warriner"):
+        make_teacher("wariner")
+    with pytest.raises(EmoLoomError, match="emoloom fetch lexicon:warriner"):
+        make_teacher("lexicon:warriner")
+    assert make_teacher(None).lexicon is None

@@ -1,0 +1,219 @@
+"""The run folder: one plan, one process, cells that are finished or not."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import emoloom.store.run as store
+from emoloom.errors import EmoLoomError
+from emoloom.store.files import write_atomic
+from emoloom.store.run import RunFolder, find_runs
+
+PLAN = {"config": {"seed": 0}, "cells": []}
+HOLD = """
+import sys
+from pathlib import Path
+from emoloom.store.run import RunFolder
+with RunFolder(Path(sys.argv[1])).opened({"config": {"seed": 0}, "cells": []}):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def hold(folder: Path) -> subprocess.Popen[str]:
+    """Another process that holds the folder until its input ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_another_plan_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with run.opened(PLAN) as journal:
+        journal.record("plan")
+    before = files(tmp_path)
+    with pytest.raises(EmoLoomError, match="another plan") as caught, run.opened({**PLAN, "cells": [1]}):
+        pass
+    assert caught.value.where == str(run.path)
+    assert files(tmp_path) == before == files(run.path.parent)
+    with run.opened(PLAN) as journal:
+        journal.record("plan")
+    assert files(tmp_path) == before
+
+
+def test_a_damaged_manifest_is_refused(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with run.opened(PLAN):
+        pass
+    (run.path / "manifest.json").write_text('{"config')
+    with pytest.raises(EmoLoomError, match=r"manifest\.json: not JSON"), run.opened(PLAN):
+        pass
+
+
+def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with hold(run.path) as holder:
+        with pytest.raises(EmoLoomError, match=rf"held by process {holder.pid}\b"), run.opened(PLAN):
+            pass
+        holder.communicate()
+    assert holder.returncode == 0
+    with run.opened(PLAN):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_killed_holder_holds_nobody_up(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with hold(run.path) as holder:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    with run.opened(PLAN), pytest.raises(EmoLoomError, match=f"process {os.getpid()}"), run.opened(PLAN):
+        pass
+
+
+def test_one_folder_by_two_names_is_one_run(tmp_path: Path) -> None:
+    (tmp_path / "alias").symlink_to(tmp_path / "run")
+    with (
+        RunFolder(tmp_path / "run").opened(PLAN),
+        pytest.raises(EmoLoomError, match="held by process"),
+        RunFolder(tmp_path / "alias").opened(PLAN),
+    ):
+        pass
+
+
+def test_a_lock_that_its_holder_removed_meanwhile_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+    removed: list[Path] = []
+
+    def late(handle: Any, operation: int) -> None:
+        if not removed:
+            removed.append(tmp_path / ".run.lock")
+            removed[0].unlink()
+        flock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    run = RunFolder(tmp_path / "run")
+    with run.opened(PLAN), pytest.raises(EmoLoomError, match="held by process"), run.opened(PLAN):
+        pass
+    assert removed
+
+
+def test_an_error_inside_leaves_no_lock(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), RunFolder(tmp_path / "run").opened(PLAN):
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_file_in_place_of_the_folder_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(EmoLoomError, match="cannot write"), RunFolder(tmp_path / "run").opened(PLAN):
+        pass
+    assert files(tmp_path) == {"run": b"mine"}
+
+
+def test_metrics_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = RunFolder(tmp_path).cell("0123456789abcdef0123")
+    cell.scratch.mkdir(parents=True)
+    (cell.scratch / "replies.jsonl").write_text("half")
+    written: list[str] = []
+    write = write_atomic
+
+    def watched(path: Path, content: str) -> None:
+        written.append(path.name)
+        assert cell.metrics() is None
+        write(path, content)
+
+    monkeypatch.setattr(store, "write_atomic", watched)
+    rows = [{"id": "a", "reply": "line\u2028separator\n"}, {"id": "b", "reply": "é"}]
+    cell.finish(rows, {"n": 2})
+    assert written == ["replies.jsonl", "metrics.json"]
+    assert (cell.replies(), cell.metrics()) == (rows, {"n": 2})
+    assert sorted(path.name for path in cell.path.iterdir()) == ["metrics.json", "replies.jsonl"]
+
+
+def test_an_unfinished_cell_keeps_its_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = RunFolder(tmp_path).cell("0" * 64)
+    cell.scratch.mkdir(parents=True)
+    (cell.scratch / "replies.jsonl").write_text("all of them")
+    write = write_atomic
+
+    def failing(path: Path, content: str) -> None:
+        if path == cell.metrics_file:
+            raise EmoLoomError("cannot write")
+        write(path, content)
+
+    monkeypatch.setattr(store, "write_atomic", failing)
+    with pytest.raises(EmoLoomError):
+        cell.finish([], {})
+    assert cell.metrics() is None
+    assert (cell.scratch / "replies.jsonl").read_text() == "all of them"
+
+
+def test_what_a_crash_left_behind_is_removed(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with run.opened(PLAN):
+        run.cell("a" * 64).finish([], {})
+        run.cell("b" * 64).scratch.mkdir(parents=True)
+    before = files(run.path)
+    for place in (run.path, run.cell("a" * 64).path, run.cell("b" * 64).path):
+        (place / ".metrics.json.x1y2.partial").mkdir()
+        (place / ".metrics.json.x1y2.partial" / "metrics.json").write_text("{")
+    run.cell("a" * 64).scratch.mkdir()
+    (run.cell("b" * 64).scratch / "replies.jsonl").write_text("keep")
+    with run.opened(PLAN):
+        pass
+    assert files(run.path) == {**before, "cells/bbbbbbbbbbbbbbbb/scratch/replies.jsonl": b"keep"}
+    assert not run.cell("a" * 64).scratch.exists()
+
+
+def test_hashes_are_those_of_all_files(tmp_path: Path) -> None:
+    cell = RunFolder(tmp_path).cell("a" * 64)
+    cell.finish([{"id": "x"}], {"n": 1})
+    (cell.path / "adapter").mkdir()
+    (cell.path / "adapter" / "weights").write_bytes(b"w")
+    expected = {name: hashlib.sha256(content).hexdigest() for name, content in files(cell.path).items()}
+    assert cell.hashes() == expected
+    assert list(cell.hashes()) == ["adapter/weights", "metrics.json", "replies.jsonl"]
+
+
+def test_a_damaged_reply_is_named_with_its_line(tmp_path: Path) -> None:
+    cell = RunFolder(tmp_path).cell("a" * 64)
+    cell.finish([{"id": "x"}, {"id": "y"}], {})
+    cell.replies_file.write_text('{"id": "x"}\n{"id": y"}\n')
+    with pytest.raises(EmoLoomError, match="not JSON") as caught:
+        cell.replies()
+    assert caught.value.where == f"{cell.replies_file}:2"
+    cell.replies_file.write_bytes(b"\xff\n")
+    with pytest.raises(EmoLoomError, match="not UTF-8"):
+        cell.replies()
+    cell.replies_file.unlink()
+    with pytest.raises(EmoLoomError, match="cannot read"):
+        cell.replies()
+
+
+def test_runs_are_found_by_their_manifest(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        with RunFolder(tmp_path / name).opened(PLAN):
+            pass
+    (tmp_path / "c").mkdir()
+    assert [run.path.name for run in find_runs(tmp_path)] == ["a", "b"]
+    assert find_runs(tmp_path)[0].read_json("manifest.json") == json.loads(json.dumps(PLAN))
