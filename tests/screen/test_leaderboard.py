@@ -39,7 +39,7 @@ def board(found: dict[CellName, Scores | dict[str, Scores]]) -> dict[str, Any]:
     names = dict.fromkeys(name for value in by_corpus.values() for name in value)
     by_corpus.setdefault(("baseline:tfidf", "baseline"), dict.fromkeys(names, scores(0.0)))
     report = SplitReport("x", "test", 10, 10, {}, "0" * 64, "x")
-    return leaderboard(by_corpus, [EvalSet(name, (), report) for name in names])
+    return leaderboard(by_corpus, [EvalSet(name, (), report) for name in names], has_lexicon=True)
 
 
 def baselines(tfidf: float = 0.2, majority: float = 0.0) -> dict[CellName, Scores | dict[str, Scores]]:

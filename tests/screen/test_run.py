@@ -20,6 +20,7 @@ from emoloom.store.run import RunFolder
 
 LABEL_METRICS = {
     "strict_macro_f1", "strict_macro_recall", "strict_micro_f1", "strict_micro_f1_no_neutral", "parsed_macro_f1",
+    "parsed_macro_recall", "parsed_micro_f1",
 }  # fmt: skip
 VAD_METRICS = {
     "vad_1_minus_rmse", "vad_skill", "vad_r_v", "vad_r_a", "vad_r_d", "vad_ccc_v", "vad_ccc_a", "vad_ccc_d", "vad_ccc_mean",
@@ -182,7 +183,7 @@ def test_the_default_folder_is_named_by_the_plan(data: Path, tmp_path: Path, mon
 def test_baselines_run_without_a_candidate(data: Path, tmp_path: Path) -> None:
     run = screen(small(None, data, tmp_path / "run"))
     board = run.read_json("leaderboard.json")
-    assert board["verdict"] == ["No candidate was fine-tuned: the table holds baselines only."]
+    assert board["verdict"][0] == "No candidate was fine-tuned: the table holds baselines only."
     assert {row["candidate"] for row in board["ranking"]} == {"baseline:majority", "baseline:tfidf"}
 
 

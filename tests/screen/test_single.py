@@ -84,7 +84,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("answering")
 def test_predictions_keep_the_order_of_the_input() -> None:
     requests = [Request(id=f'q"{n}', text=f"text {n}") for n in range(4)]
-    opened = Opened(None, Teacher())  # type: ignore[arg-type]
+    opened = Opened(None, Teacher(), (0.5, 0.5, 0.5))  # type: ignore[arg-type]
     lines = list(predict_lines(opened, requests, no_progress))
     assert lines[0] == '{"id":"q\\"0",' + GOOD[1:]
     assert json.loads(lines[1]) == {"id": 'q"1', "error": "no_json", "reply": "“text 1”"}

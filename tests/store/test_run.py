@@ -216,4 +216,4 @@ def test_runs_are_found_by_their_manifest(tmp_path: Path) -> None:
             pass
     (tmp_path / "c").mkdir()
     assert [run.path.name for run in find_runs(tmp_path)] == ["a", "b"]
-    assert find_runs(tmp_path)[0].read_json("manifest.json") == json.loads(json.dumps(PLAN))
+    assert json.loads((tmp_path / "a" / "manifest.json").read_text()) == PLAN

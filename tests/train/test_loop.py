@@ -131,14 +131,16 @@ def test_micro_batches_give_the_gradients_of_the_batch(
 def test_a_step_follows_the_mean_loss_of_a_reply_token(
     load: Load, tmp_path: Path, gradients: list[list[torch.Tensor]]
 ) -> None:
-    recipe = FULL.model_copy(update={"batch_size": 8, "micro_batch": 3, "epochs": 1})
+    # So small a rate that the second epoch finds the weights of the first.
+    recipe = FULL.model_copy(update={"batch_size": 8, "micro_batch": 3, "epochs": 2, "learning_rate": 1e-9})
     model = make_trainable(load("llama"), recipe, 0)
     mean = sft_loss(model, PREFIX, EXAMPLES[:8]) / sum(len(one.reply) for one in EXAMPLES[:8])
     wanted = torch.autograd.grad(mean, list(model.parameters()))
     losses = run(model, recipe, tmp_path / "c", examples=EXAMPLES[:8])
-    assert losses == pytest.approx([float(mean.detach())], abs=1e-5)
-    for a, b in zip(gradients[0], wanted, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-3)
+    assert losses == pytest.approx([float(mean.detach())] * 2, abs=1e-5)
+    for step in gradients:
+        for a, b in zip(step, wanted, strict=True):
+            torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-3)
 
 
 def test_gradients_are_clipped_to_the_recipes_norm(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +198,6 @@ def test_interrupted_training_of_other_architectures(architecture: str, load: Lo
     assert_resumes(architecture, FULL, [4], load, tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="dropout of the base model is on while training, and its state is not kept")
 def test_interrupted_training_of_a_model_with_dropout(load: Load, tmp_path: Path) -> None:
     assert_resumes("gpt2", FULL, [4], load, tmp_path)
 

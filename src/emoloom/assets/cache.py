@@ -128,7 +128,9 @@ def remembered_sha256(path: Path) -> str:
     """
     path = path.resolve()
     stat = path.stat()
-    key = hashlib.sha256(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}".encode()).hexdigest()
+    key = hashlib.sha256(
+        f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\0{stat.st_ino}".encode()
+    ).hexdigest()
     memo = cache_root() / "hashes" / key
     if memo.is_file():
         return memo.read_text("utf-8")

@@ -174,15 +174,17 @@ def convert(labels: Iterable[str], source: Taxonomy, target: Taxonomy) -> tuple[
             f"there is no map from {source.name} labels to {target.name} labels",
             remedy="Choose corpora whose labels can be expressed in one space: see docs/concepts.md.",
         )
-    return target.ordered(table[label] for label in source.ordered(labels))
+    images = {
+        table[label] for label in source.ordered(labels) if table[label] != target.neutral or label == source.neutral
+    }
+    # Labels without an image of their own, such as approval in DailyDialog, count as neutral only where nothing else does.
+    return target.ordered(images or {table[label] for label in labels})
 
 
-def evaluation_space(corpus: Taxonomy) -> tuple[Taxonomy, tuple[str, ...]]:
-    """The space in which replies (in ``goemotions``) are compared with a corpus's labels, and the labels that can occur there.
+def evaluation_space(corpus: Taxonomy) -> Taxonomy:
+    """The space in which replies (in ``goemotions``) are compared with a corpus's labels.
 
     A corpus whose space a reply can be mapped into is judged in its own labels; otherwise (EmpatheticDialogues, finer than a
-    reply) its gold labels are mapped into ``goemotions`` and only labels in the image of that map count.
+    reply) its gold labels are mapped into ``goemotions``.
     """
-    if corpus == GOEMOTIONS or (GOEMOTIONS.name, corpus.name) in MAPS:
-        return corpus, corpus.labels
-    return GOEMOTIONS, convert(corpus.labels, corpus, GOEMOTIONS)
+    return corpus if corpus == GOEMOTIONS or (GOEMOTIONS.name, corpus.name) in MAPS else GOEMOTIONS

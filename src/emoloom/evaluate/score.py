@@ -55,7 +55,7 @@ class Scores:
         estimates: metric name to its estimate; a metric whose kind of gold the corpus lacks is absent.
         space: name of the label space of the label metrics, None without labels.
         labels_scored: the labels with gold support, over which the strict macro averages run.
-        per_label: strict figures of every label that can occur in the corpus.
+        per_label: strict figures of every label of the space.
         per_axis: strict figures of v, a and d; empty without VAD.
         failures: number of outputs by reason why they could not be parsed.
         repairs: number of parsed outputs by the tolerance that reading them took.
@@ -170,7 +170,8 @@ class _LabelTask:
             return None
         outcomes, records = zip(*(pairs[row] for row in rows), strict=True)
         corpus = _one_taxonomy(records)
-        space, labels = evaluation_space(corpus)
+        space = evaluation_space(corpus)
+        labels = space.labels
         return cls(
             space,
             labels,
@@ -192,6 +193,8 @@ class _LabelTask:
             "strict_macro_recall": strict.macro_recall(self.scored),
             "strict_micro_f1": strict.micro_f1(every),
             "parsed_macro_f1": parsed.macro_f1(_present(gold_of_parsed)),
+            "parsed_macro_recall": parsed.macro_recall(_present(gold_of_parsed)),
+            "parsed_micro_f1": parsed.micro_f1(every),
         }
         if self.space.neutral in self.labels:
             emotions = np.array([label != self.space.neutral for label in self.labels])

@@ -10,16 +10,21 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from emoloom.contract.taxonomy import Taxonomy
 from emoloom.errors import EmoLoomError
 from emoloom.model.attention import NAME
+from emoloom.model.forward import packed_logits
+from emoloom.model.packing import ALIGN, pack
 from emoloom.model.prompts import Prompter
 
 MAX_NEW_TOKENS = 64
 """Enough for three labels and twelve words; a longer reply is cut off and fails as ``truncated``."""
+# Relative to the largest logit; float32 noise is a thousand times smaller, an unsupported architecture's gap larger.
+_LOGIT_TOLERANCE = 1e-3
 # A text beyond this many tokens says no more about its emotion and costs quadratically.
 MAX_TOKENS = 1024
 
@@ -59,7 +64,9 @@ def load_prompter(name: str, folder: Path, space: Taxonomy, *, trust_remote_code
         if not trust_remote_code and type(config) not in AutoModelForCausalLM._model_mapping:
             raise ValueError(f"{config.model_type} is not a causal language model")
     context = getattr(config, "max_position_embeddings", None) or MAX_TOKENS
-    return Prompter(tokenizer, space, max_tokens=min(context, MAX_TOKENS), max_new_tokens=MAX_NEW_TOKENS)
+    return Prompter(
+        tokenizer, space, max_tokens=min(context, MAX_TOKENS) // ALIGN * ALIGN, max_new_tokens=MAX_NEW_TOKENS
+    )
 
 
 def load_candidate(name: str, folder: Path, prompter: Prompter, *, trust_remote_code: bool = False) -> Candidate:
@@ -69,15 +76,37 @@ def load_candidate(name: str, folder: Path, prompter: Prompter, *, trust_remote_
         EmoLoomError: the weights cannot be loaded.
     """
     with _loading(name):
-        model = AutoModelForCausalLM.from_pretrained(
+        model, info = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.float32,
             attn_implementation=NAME,
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
+            output_loading_info=True,
         )
+        if lacking := sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"]):
+            raise ValueError(f"the weights lack or misfit {lacking[0]}")
+    _check_packing(name, model)
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     return Candidate(name, model, prompter, sum(p.numel() for p in model.parameters()))
+
+
+@torch.inference_mode()
+def _check_packing(name: str, model: Any) -> None:
+    """Refuses an architecture whose tokens mix outside of attention (or whose attention has parts the packed one lacks):
+    packed with a neighbour, a sequence must have the logits that the model's own attention gives it alone."""
+    tokens = torch.arange(1, 41) % model.config.get_text_config().vocab_size
+    packed = packed_logits(model, pack([], [tokens[:24].tolist(), tokens.tolist()], torch.device("cpu")), range(24, 64))
+    model.set_attn_implementation("eager")
+    alone = model(input_ids=tokens[None], use_cache=False).logits[0]
+    model.set_attn_implementation(NAME)
+    gap = float((packed - alone).abs().max() / alone.abs().max().clamp_min(1.0))
+    if not gap < _LOGIT_TOLERANCE:
+        raise EmoLoomError(
+            f"{model.config.model_type} models cannot be packed: logits change by {gap:.1e} beside a neighbour",
+            where=name,
+            remedy="Choose a model with rotary or absolute positions and full or sliding attention, such as Llama or Gemma.",
+        )
 
 
 @contextlib.contextmanager
@@ -85,7 +114,17 @@ def _loading(name: str) -> Iterator[None]:
     transformers.logging.disable_progress_bar()
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        ImportError,
+        SafetensorError,
+        StrictDataclassError,
+    ) as error:
         raise EmoLoomError(
             f"cannot load the model: {str(error).splitlines()[0]}",
             where=name,

@@ -14,6 +14,8 @@ from emoloom.contract.taxonomy import Taxonomy
 from emoloom.errors import EmoLoomError
 from emoloom.model.packing import ALIGN
 
+# For templates that name the day: the prompt must not change overnight.
+_DATE = "01 Jan 2026"
 # Stands for the question while the chat template is rendered; no template or text contains it.
 _MARK = "\ue000question\ue001"
 
@@ -38,7 +40,7 @@ class Prompter:
         prefix: the token ids every prompt begins with, cut to a multiple of :data:`ALIGN` so that it can be shared.
         uses_chat_template: whether the tokenizer's chat template wraps the prompt.
         digest: sha256 of everything around the question: it changes when the prompt does.
-        eos: the token id that ends a reply, the first of ``stops``.
+        eos: the token id that ends a reply.
     """
 
     def __init__(self, tokenizer: Any, space: Taxonomy, *, max_tokens: int, max_new_tokens: int) -> None:
@@ -68,7 +70,9 @@ class Prompter:
             return prompt.instruction(space), prompt.PLAIN_TAIL
         message = {"role": "user", "content": prompt.instruction(space) + _MARK}
         try:
-            rendered = self.tokenizer.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
+            rendered = self.tokenizer.apply_chat_template(
+                [message], tokenize=False, add_generation_prompt=True, date_string=_DATE, strftime_now=lambda _: _DATE
+            )
         except TemplateError as error:
             raise self._bad_template(f"the chat template fails: {error}") from error
         head, mark, tail = rendered.partition(_MARK)
@@ -101,8 +105,13 @@ class Prompter:
         return ids
 
     def encode(self, request: Request) -> Prompt:
-        """The request as tokens. A text that does not fit keeps its beginning."""
+        """The request as tokens. Where it does not fit, the oldest turns go first; a text that is still too long keeps
+        its beginning."""
         ids = self._encode(prompt.question(request))
+        shorter = request
+        while len(ids) > self._room and shorter.context:
+            shorter = shorter.model_copy(update={"context": shorter.context[1:]})
+            ids = self._encode(prompt.question(shorter))
         kept = ids[: self._room]
         return Prompt((*self._head_rest, *kept, *self._tail), len(ids) - len(kept))
 

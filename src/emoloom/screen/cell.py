@@ -20,7 +20,7 @@ from emoloom.evaluate.score import Scores, score
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
 from emoloom.screen.corpora import EvalSet
 from emoloom.screen.suggest import Suggester
-from emoloom.store.files import readable_json, write_atomic
+from emoloom.store.files import digest, readable_json, write_atomic
 from emoloom.store.run import CellFolder
 from emoloom.train.adapter import apply_trained, is_saved, make_trainable, save_trained
 from emoloom.train.collate import example
@@ -34,7 +34,6 @@ Row = dict[str, Any]
 
 # Replies decoded between two looks at the packing: alike lengths share a pack within a chunk, memory stays bounded.
 _CHUNK = 256
-_SELF_TEST_PROMPTS = 3
 
 
 @dataclass
@@ -142,7 +141,7 @@ def replies(
     prompts = [prompter.encode(request).own for request in requests]
     if not prompts:
         return
-    equal = self_test(candidate.model, prompter.prefix, prompts[:_SELF_TEST_PROMPTS])
+    equal = self_test(candidate.model, prompter.prefix, prompts)
     cost.bit_equal = equal
     memory = Memory()
     for start in range(0, len(requests), _CHUNK):
@@ -178,7 +177,9 @@ def judge(rows: Sequence[Row], evals: Sequence[EvalSet], constant: VAD, seed: in
     for e in evals:
         records = [record for record in e.records if (e.name, record.id) in replies]
         outcomes = [parse_reply(replies[e.name, record.id], GOEMOTIONS) for record in records]
-        scores[e.name] = score(outcomes, records, constant=constant, seed=seed)
+        # Corpora are resampled independently of each other, candidates alike.
+        own_seed = int(digest([seed, e.name])[:8], 16)
+        scores[e.name] = score(outcomes, records, constant=constant, seed=own_seed)
     return scores
 
 

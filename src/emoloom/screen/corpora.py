@@ -78,7 +78,7 @@ def load_corpora(config: ScreenConfig, teacher: Teacher) -> Corpora:
             "no evaluation record has labels or VAD", where=", ".join(config.eval), remedy="Add --eval starter:test."
         )
     held_out = {normalise(record.text) for e in evals for record in e.records}
-    splits = [load(*_parse(name, SPLITS[0]), config.data_dir) for name in dict.fromkeys(config.train)]
+    splits = [load(*place, config.data_dir) for place in _places(config.train, SPLITS[0])]
     pool = [record for split in splits for record in split.records]
     usable = [_in_goemotions(record) for record in pool if record.labels]
     if not usable:
@@ -86,6 +86,10 @@ def load_corpora(config: ScreenConfig, teacher: Teacher) -> Corpora:
             "no record has labels to train on", where=", ".join(config.train), remedy="Add --train starter."
         )
     kept = [record for record in usable if normalise(record.text) not in held_out]
+    if not kept:
+        raise EmoLoomError(
+            "every training record is also judged", where=", ".join(config.train), remedy="Train on another split."
+        )
     train = [teacher.complete(record) for record in _sample(kept, config.train_limit, config.seed)]
     return Corpora(tuple(train), tuple(split.report for split in splits), len(usable) - len(kept), evals)
 
@@ -98,11 +102,21 @@ def load_evals(
     Raises:
         EmoLoomError: a corpus or split is unknown, cannot be read or has no usable record.
     """
-    return tuple(_eval_set(name, limit, seed, data_dir, teacher) for name in dict.fromkeys(names))
+    sets = [_eval_set(*place, limit, seed, data_dir, teacher) for place in _places(names, SPLITS[-1])]
+    for name in {e.name for e in sets}:
+        if [e.name for e in sets].count(name) > 1:
+            raise EmoLoomError("two evaluation files have this name", where=name, remedy="Rename one of them.")
+    return tuple(sets)
 
 
-def _eval_set(name: str, limit: int | None, seed: int, data_dir: Path | None, teacher: Teacher) -> EvalSet:
-    corpus, split = _parse(name, SPLITS[-1])
+def _places(names: Sequence[str], default_split: str) -> list[tuple[str, str]]:
+    """Corpus and split of each name, each once."""
+    return list(dict.fromkeys(_parse(name, default_split) for name in names))
+
+
+def _eval_set(
+    corpus: str, split: str, limit: int | None, seed: int, data_dir: Path | None, teacher: Teacher
+) -> EvalSet:
     loaded = load(corpus, split, data_dir)
     records = tuple(teacher.complete(record) for record in _sample(loaded.records, limit, seed))
     shown = loaded.report.corpus if corpus.startswith(JSONL) else f"{corpus}:{split}"

@@ -17,9 +17,12 @@ CellName = tuple[str, str]
 READOUTS = {"baseline": "direct", "zero-shot": "free", "tuned": "free"}
 BAR = ("baseline:tfidf", "baseline")
 """What a candidate must beat to be worth its cost."""
+NO_LEXICON = "baseline:lexicon is absent: no lexicon has been fetched (`emoloom fetch lexicon:warriner`)."
 
 
-def leaderboard(scores: Mapping[CellName, Mapping[str, Scores]], evals: Sequence[EvalSet]) -> dict[str, Any]:
+def leaderboard(
+    scores: Mapping[CellName, Mapping[str, Scores]], evals: Sequence[EvalSet], *, has_lexicon: bool
+) -> dict[str, Any]:
     """The content of ``leaderboard.json``.
 
     ``rows`` holds every cell on every corpus. ``ranking`` compares, best first, the cells that were judged on all records
@@ -35,7 +38,7 @@ def leaderboard(scores: Mapping[CellName, Mapping[str, Scores]], evals: Sequence
             for cell in sorted(scores, key=lambda c: _place(c, ranked))
         ],
         "ranking": _ranking(full),
-        "verdict": _verdict(full),
+        "verdict": _verdict(full) + ([] if has_lexicon else [NO_LEXICON]),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,15 @@ from emoloom.assets.lexicons import LEXICONS, lexicon_path
 from emoloom.assets.models import LocalModel, resolve
 from emoloom.assets.specs import BASELINES, parse_spec
 from emoloom.config import ScreenConfig
+from emoloom.contract.affect import VAD
+from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError, unknown_name
 from emoloom.lexicon.norms import Lexicon
 from emoloom.lexicon.teacher import Teacher
 from emoloom.model.load import MAX_NEW_TOKENS, load_prompter
 from emoloom.model.prompts import Prompter
+from emoloom.screen.baselines import Majority
 from emoloom.screen.corpora import Corpora, load_corpora
 from emoloom.screen.environment import environment
 from emoloom.store.files import digest
@@ -134,6 +137,7 @@ def _manifest(
         "environment": environment(),
         "data": corpora.manifest(),
         "lexicon": _lexicon(teacher),
+        "constant_vad": list(constant_vad(corpora.train)),
         "candidates": [
             {
                 "name": model.local.name,
@@ -147,6 +151,11 @@ def _manifest(
         ],
         "cells": [{"key": cell.key, "candidate": cell.candidate, "stage": cell.stage} for cell in cells],
     }
+
+
+def constant_vad(train: Sequence[Record]) -> VAD:
+    """What stands in for a reply that cannot be parsed: the answer of the majority baseline."""
+    return Majority().fit(train).reply.triple
 
 
 def _lexicon(teacher: Teacher) -> dict[str, Any] | None:

@@ -9,14 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from emoloom.contract.affect import VAD
 from emoloom.evaluate.score import Scores
 from emoloom.model.load import Candidate, load_candidate
 from emoloom.screen import cell as work
 from emoloom.screen.baselines import Baseline, Lexicon, Majority, Tfidf
 from emoloom.screen.cell import Cost, Progress, Row, judge, make_row
 from emoloom.screen.leaderboard import leaderboard
-from emoloom.screen.plan import Cell, Plan, PlannedModel
+from emoloom.screen.plan import Cell, Plan, PlannedModel, constant_vad
 from emoloom.screen.suggest import Suggester
 from emoloom.store.journal import Journal
 from emoloom.store.run import LEADERBOARD, TIMINGS, CellFolder, RunFolder
@@ -48,7 +47,7 @@ class _Runner:
         self._train = plan.corpora.train
         self._evals = plan.corpora.evals
         self._suggester = Suggester(self._train, plan.teacher)
-        self._constant: VAD = Majority().fit(self._train).reply.triple
+        self._constant = constant_vad(self._train)
         self._timings: dict[str, Any] = run.read_json(TIMINGS) if (run.path / TIMINGS).exists() else {"cells": {}}
         self._scores: dict[tuple[str, str], dict[str, Scores]] = {}
 
@@ -59,7 +58,7 @@ class _Runner:
                 self._baseline(cell)
         for model in self._plan.models:
             self._model(model)
-        board = leaderboard(self._scores, self._evals)
+        board = leaderboard(self._scores, self._evals, has_lexicon=self._plan.teacher.lexicon is not None)
         self._run.write_json(LEADERBOARD, board)
         self._journal.record("finished", ranking=[row["candidate"] for row in board["ranking"]])
 

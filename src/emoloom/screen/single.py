@@ -12,6 +12,7 @@ from emoloom.assets.cache import Say
 from emoloom.assets.models import resolve
 from emoloom.assets.specs import parse_spec
 from emoloom.config import ScreenConfig
+from emoloom.contract.affect import VAD
 from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import GOEMOTIONS
@@ -29,10 +30,11 @@ from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
 
 @dataclass(frozen=True)
 class Opened:
-    """A loaded model and the teacher whose replies it was trained to give."""
+    """A loaded model, the teacher whose replies it was trained to give, and the VAD that stands in for a broken reply."""
 
     candidate: Candidate
     teacher: Teacher
+    constant: VAD
 
 
 def open_model(model: str | None, run: Path | None, say: Say) -> Opened:
@@ -44,7 +46,7 @@ def open_model(model: str | None, run: Path | None, say: Say) -> Opened:
     if run is None:
         if model is None:
             raise EmoLoomError("no model is given", remedy="Pass --model SPEC, or --run DIR of a finished screening.")
-        return Opened(_load(model, say, trust=False), make_teacher(None))
+        return Opened(_load(model, say, trust=False), make_teacher(None), READERS_MEAN)
     folder = RunFolder(run)
     manifest = folder.read_json(MANIFEST)
     name = _winner(folder, model)
@@ -54,7 +56,8 @@ def open_model(model: str | None, run: Path | None, say: Say) -> Opened:
     base = _load(name, say, trust=config.trust_remote_code, expected=expected)
     lexicon = manifest["lexicon"]
     teacher = make_teacher(lexicon["name"]) if lexicon else Teacher()
-    return Opened(tuned(base, folder.cell(key), config.recipe), teacher)
+    v, a, d = manifest["constant_vad"]
+    return Opened(tuned(base, folder.cell(key), config.recipe), teacher, (v, a, d))
 
 
 def _winner(folder: RunFolder, model: str | None) -> str:
@@ -93,7 +96,7 @@ def evaluate_model(
     for e in sets:
         answers = _answers(opened, e.records, progress)
         rows += [make_row(e.name, record, reply) for record, reply in zip(e.records, answers, strict=True)]
-    return judge(rows, sets, READERS_MEAN, seed)
+    return judge(rows, sets, opened.constant, seed)
 
 
 def predict_lines(opened: Opened, requests: Sequence[Request], progress: Progress) -> Iterator[str]:

@@ -18,6 +18,11 @@ from emoloom.store.journal import Journal
 MANIFEST = "manifest.json"
 LEADERBOARD = "leaderboard.json"
 TIMINGS = "timings.json"
+_KEYS = {
+    MANIFEST: {"config", "cells", "candidates", "lexicon", "constant_vad"},
+    LEADERBOARD: {"rows", "ranking", "verdict"},
+    TIMINGS: {"cells"},
+}
 
 _RESTORE = "Restore it from a copy, or remove the run's folder and run again."
 
@@ -125,9 +130,14 @@ class RunFolder:
         """Reads one of the run's JSON files.
 
         Raises:
-            EmoLoomError: it is absent or damaged.
+            EmoLoomError: it is absent or damaged, or no such file of this version of EmoLoom.
         """
-        return _read_json(self.path / name)
+        content = _read_json(self.path / name)
+        if not isinstance(content, dict) or not _KEYS[name] <= content.keys():
+            raise EmoLoomError(
+                "not the file of a run, or of another version", where=str(self.path / name), remedy="Screen again."
+            )
+        return content
 
 
 def find_runs(folder: Path) -> list[RunFolder]:

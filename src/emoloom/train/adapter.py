@@ -9,9 +9,11 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from emoloom.config import Recipe
+from emoloom.errors import EmoLoomError
 from emoloom.store.files import readable_json, write_atomic
 
 _LORA_WEIGHTS, _LORA_CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -44,8 +46,9 @@ def save_trained(model: Any, recipe: Recipe, folder: Path, base: str) -> None:
     """Writes what was trained in the form that peft (LoRA) or transformers (full) loads; ``base`` names the model under it."""
     metadata = {"format": "pt"}
     if recipe.method == "full":
-        tied = set(getattr(model, "_tied_weights_keys", None) or ())
-        state = {name: t.cpu().contiguous() for name, t in model.state_dict().items() if name not in tied}
+        # Tied weights share their memory and are kept once, as parameters are named once.
+        names = {name for name, _ in model.named_parameters()} | {name for name, _ in model.named_buffers()}
+        state = {name: t.cpu().contiguous() for name, t in model.state_dict().items() if name in names}
         write_atomic(folder / _FULL_WEIGHTS, save(state, metadata=metadata))
         return
     state = {name: t.cpu().contiguous() for name, t in get_peft_model_state_dict(model).items()}
@@ -65,8 +68,27 @@ def is_saved(recipe: Recipe, folder: Path) -> bool:
 def apply_trained(model: Any, recipe: Recipe, folder: Path) -> Any:
     """A freshly loaded base model with the trained weights put in; LoRA updates are merged into the weights."""
     if recipe.method == "full":
-        model.load_state_dict(load_file(folder / _FULL_WEIGHTS), strict=False)
+        missing, unexpected = model.load_state_dict(_weights(folder / _FULL_WEIGHTS), strict=False)
+        tied = model.state_dict().keys() - {name for name, _ in model.named_parameters()}
+        if unexpected or set(missing) - tied:
+            raise _damaged(folder / _FULL_WEIGHTS, "it does not hold this model's weights")
         return model
     wrapped = _with_lora(model, recipe)
-    set_peft_model_state_dict(wrapped, load_file(folder / _LORA_WEIGHTS))
+    set_peft_model_state_dict(wrapped, _weights(folder / _LORA_WEIGHTS))
     return wrapped.merge_and_unload()
+
+
+def _weights(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        weights: dict[str, torch.Tensor] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path, str(error)) from error
+    return weights
+
+
+def _damaged(path: Path, problem: str) -> EmoLoomError:
+    return EmoLoomError(
+        f"the trained weights cannot be read: {problem}",
+        where=str(path),
+        remedy="Restore the file from a copy, or remove the cell's folder and screen again.",
+    )

@@ -61,7 +61,8 @@ def train(
     done, losses = load_checkpoint(checkpoint, named, optimizer)
     advance(sum(len(batch) for batch in plan[:done]))
     saved = time.monotonic()
-    model.train()
+    # Dropout would draw random numbers that a checkpoint does not hold.
+    model.eval()
     for step in range(done, len(plan)):
         batch = [examples[index] for index in plan[step]]
         for group in optimizer.param_groups:
@@ -71,7 +72,6 @@ def train(
         if time.monotonic() - saved > checkpoint_seconds and step + 1 < len(plan):
             save_checkpoint(checkpoint, named, optimizer, step + 1, losses)
             saved = time.monotonic()
-    model.eval()
     return losses
 
 
