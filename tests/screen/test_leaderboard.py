@@ -74,7 +74,7 @@ def test_a_paired_difference_separates_where_intervals_overlap() -> None:
 
 
 def test_zero_shot_cells_stand_in_the_table_and_not_in_the_ranking() -> None:
-    found = board({(A, "zero-shot"): scores(0.9), (A, "tuned"): scores(0.3), **baselines()})
+    found = board({(A, "tuned"): scores(0.3), (A, "zero-shot"): scores(0.9), **baselines()})
     assert (A, "zero-shot") not in [(row["candidate"], row["stage"]) for row in found["ranking"]]
     assert [row["candidate"] for row in found["ranking"]].count(A) == 1
     assert [(row["candidate"], row["stage"]) for row in found["rows"]] == [

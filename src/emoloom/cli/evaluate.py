@@ -20,7 +20,7 @@ def evaluate(
     data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder that holds the corpora.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
 ) -> None:
-    """Judge one model on corpora: strict and parsed metrics with 95% intervals."""
+    """Judge one model on corpora: strict and parsed metrics; --json adds 95% intervals and per-label figures."""
     from emoloom.cli.progress import TerminalProgress
     from emoloom.report.table import plain_console, scores_table
     from emoloom.screen.single import evaluate_model, open_model

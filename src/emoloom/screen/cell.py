@@ -120,8 +120,9 @@ def decode(
     left = [item for item in wanted if (item[0], item[1].id) not in done]
     what = f"decoding {candidate.name}"
     progress(what, len(wanted) - len(left), len(wanted))
+    cost.bit_equal = bit_equal(candidate, [record for _, record in wanted])
     with partial.open("a", encoding="utf-8") as file:
-        for index, reply in replies(candidate, [record for _, record in left], suggester, cost):
+        for index, reply in replies(candidate, [record for _, record in left], suggester, cost, not cost.bit_equal):
             corpus, record = left[index]
             row = make_row(corpus, record, reply)
             file.write(json.dumps(row) + "\n")
@@ -133,16 +134,18 @@ def decode(
     return [done[corpus, record.id] for corpus, record in wanted]
 
 
+def bit_equal(candidate: Candidate, requests: Sequence[Request]) -> bool:
+    """Whether packing these requests changes no bit of their logits on this machine (:func:`self_test`)."""
+    prompter = candidate.prompter
+    return self_test(candidate.model, prompter.prefix, [prompter.encode(request).own for request in requests])
+
+
 def replies(
-    candidate: Candidate, requests: Sequence[Request], suggester: Suggester, cost: Cost
+    candidate: Candidate, requests: Sequence[Request], suggester: Suggester, cost: Cost, guard: bool
 ) -> Iterator[tuple[int, str]]:
-    """Yields (index, reply text) of every request, as they are finished."""
+    """Yields (index, reply text) of every request, as they are finished; ``guard`` where packing changes bits."""
     prompter = candidate.prompter
     prompts = [prompter.encode(request).own for request in requests]
-    if not prompts:
-        return
-    equal = self_test(candidate.model, prompter.prefix, prompts)
-    cost.bit_equal = equal
     memory = Memory()
     for start in range(0, len(requests), _CHUNK):
         drafted = [
@@ -155,7 +158,7 @@ def replies(
             drafted,
             eos=prompter.eos,
             max_new_tokens=MAX_NEW_TOKENS,
-            guard=not equal,
+            guard=guard,
             counts=cost.counts,
         ):
             reply = prompter.decode(generated)

@@ -78,7 +78,7 @@ class _Runner:
                 for e in self._evals
                 for record, reply in zip(e.records, fitted.predict(e.records), strict=True)
             ]
-            self._finish(cell, folder, rows, {"seconds": time.monotonic() - start})
+            self._finish(cell, folder, rows, {"seconds": time.monotonic() - start}, {})
         self._take_in(cell, folder)
 
     def _model(self, model: PlannedModel) -> None:
@@ -110,12 +110,16 @@ class _Runner:
         rows = work.decode(
             candidate, self._evals, self._suggester, folder, limit=limit, progress=self._progress, cost=cost
         )
-        self._finish(cell, folder, rows, {**asdict(cost), "parameters": candidate.parameters})
+        spent = {**asdict(cost), "parameters": candidate.parameters}
+        numerics = {"bit_equal": spent.pop("bit_equal")}
+        self._finish(cell, folder, rows, spent, numerics)
 
-    def _finish(self, cell: Cell, folder: CellFolder, rows: list[Row], cost: dict[str, Any]) -> None:
+    def _finish(
+        self, cell: Cell, folder: CellFolder, rows: list[Row], cost: dict[str, Any], numerics: dict[str, Any]
+    ) -> None:
         scores = judge(rows, self._evals, self._constant, self._plan.config.seed)
         corpora = {name: score.to_dict() for name, score in scores.items()}
-        folder.finish(rows, {"candidate": cell.candidate, "stage": cell.stage, "corpora": corpora})
+        folder.finish(rows, {"candidate": cell.candidate, "stage": cell.stage, **numerics, "corpora": corpora})
         self._timings["cells"][cell.key] = {**cost, "peak_memory_bytes": _peak_memory()}
         self._run.write_json(TIMINGS, self._timings)
 

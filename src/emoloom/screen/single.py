@@ -21,7 +21,7 @@ from emoloom.errors import EmoLoomError, unknown_name
 from emoloom.evaluate.score import Scores
 from emoloom.lexicon.teacher import READERS_MEAN, Teacher
 from emoloom.model.load import Candidate, load_candidate, load_prompter
-from emoloom.screen.cell import Cost, Progress, judge, make_row, replies, tuned
+from emoloom.screen.cell import Cost, Progress, bit_equal, judge, make_row, replies, tuned
 from emoloom.screen.corpora import load_evals
 from emoloom.screen.plan import make_teacher
 from emoloom.screen.suggest import Suggester
@@ -136,7 +136,8 @@ def read_requests(source: Path | None, stdin: TextIO) -> list[Request]:
 def _answers(opened: Opened, requests: Sequence[Request], progress: Progress) -> list[str]:
     """The reply text of each request, in order."""
     found: dict[int, str] = {}
-    for index, reply in replies(opened.candidate, requests, Suggester((), opened.teacher), Cost()):
+    guard = not bit_equal(opened.candidate, requests)
+    for index, reply in replies(opened.candidate, requests, Suggester((), opened.teacher), Cost(), guard):
         found[index] = reply
         progress("decoding", 1, len(requests))
     return [found[index] for index in range(len(requests))]
