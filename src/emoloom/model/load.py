@@ -83,10 +83,11 @@ def load_candidate(name: str, folder: Path, prompter: Prompter, *, trust_remote_
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,
         )
         if lacking := sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"]):
             raise ValueError(f"the weights lack or misfit {lacking[0]}")
-    _check_packing(name, model)
+        _check_packing(name, model)
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     return Candidate(name, model, prompter, sum(p.numel() for p in model.parameters()))
 
@@ -126,7 +127,7 @@ def _loading(name: str) -> Iterator[None]:
         StrictDataclassError,
     ) as error:
         raise EmoLoomError(
-            f"cannot load the model: {str(error).splitlines()[0]}",
+            f"cannot load the model: {(str(error).splitlines() or [''])[0]} ({type(error).__name__})",
             where=name,
             remedy="It must be a causal language model with config.json, safetensors weights and a tokenizer.",
         ) from error

@@ -90,13 +90,14 @@ def _step(
         loss = sft_loss(model, prefix, batch[start : start + recipe.micro_batch]) / tokens
         loss.backward()  # type: ignore[no-untyped-call]
         total += float(loss.detach())
-    if not math.isfinite(total):
+    norm = float(torch.nn.utils.clip_grad_norm_(named.values(), recipe.clip))
+    if not math.isfinite(total + norm):
+        ids = ", ".join(example.record_id for example in batch)
         raise EmoLoomError(
-            f"the loss is {total} on the records {', '.join(example.record_id for example in batch)}",
+            f"the loss is {total} and the gradient norm {norm} on the records {ids}",
             where="training",
             remedy="Lower recipe.learning_rate, or look at these records.",
         )
-    torch.nn.utils.clip_grad_norm_(named.values(), recipe.clip)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return total
