@@ -77,6 +77,12 @@ def test_settings_change_the_cells_that_they_matter_to(
     assert changed(keys(model, data), keys(model, data, **changes)) == expected
 
 
+def test_the_seed_counts_even_where_it_leaves_the_records_as_they_are(model: Path, tmp_path: Path) -> None:
+    judged, learnt = (write_jsonl(tmp_path / f"{n}.jsonl", ROWS[n : n + 1]) for n in (0, 1))
+    one = {"train": (f"jsonl:{learnt}",), "seed": 0}
+    assert changed(keys(model, judged, **one), keys(model, judged, **one | {"seed": 1})) == ALL
+
+
 def flip(path: Path, offset: int) -> None:
     content = bytearray(path.read_bytes())
     content[offset] ^= 1

@@ -54,7 +54,7 @@ def check(
     names = corpora or list(available(data_dir))
     reports = [load(name, split, data_dir).report for name in names for split in splits_of(name)]
     if as_json:
-        typer.echo(json.dumps({"splits": [_fields(report) for report in reports]}))
+        typer.echo(json.dumps({"splits": [report.to_dict() for report in reports]}))
     else:
         plain_console().print(_table(reports))
 
@@ -64,17 +64,6 @@ def _parse(spec: str) -> tuple[str, str]:
     name, colon, split = spec.rpartition(":")
     is_file = spec.startswith(JSONL) and (name + colon == JSONL or split not in SPLITS)
     return (name, split) if colon and not is_file else (spec, SPLITS[0])
-
-
-def _fields(report: SplitReport) -> dict[str, object]:
-    return {
-        "corpus": report.corpus,
-        "split": report.split,
-        "rows_read": report.rows_read,
-        "rows_kept": report.rows_kept,
-        "dropped": dict(report.dropped),
-        "sha256": report.sha256,
-    }
 
 
 def _table(reports: list[SplitReport]) -> Table:

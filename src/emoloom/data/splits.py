@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from emoloom.contract.record import Record
 
@@ -34,6 +35,17 @@ class SplitReport:
     dropped: Mapping[str, int]
     sha256: str
     source: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report without the place, which differs between machines, ready for JSON."""
+        return {
+            "corpus": self.corpus,
+            "split": self.split,
+            "rows_read": self.rows_read,
+            "rows_kept": self.rows_kept,
+            "dropped": dict(self.dropped),
+            "sha256": self.sha256,
+        }
 
 
 @dataclass(frozen=True)

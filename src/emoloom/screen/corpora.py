@@ -49,10 +49,10 @@ class Corpora:
                 "records": len(self.train),
                 "sha256": records_digest(self.train),
                 "overlap_dropped": self.overlap,
-                "sources": [_report(report) for report in self.train_reports],
+                "sources": [report.to_dict() for report in self.train_reports],
             },
             "eval": [
-                {"corpus": e.name, "records": len(e.records), "sha256": e.digest, "source": _report(e.report)}
+                {"corpus": e.name, "records": len(e.records), "sha256": e.digest, "source": e.report.to_dict()}
                 for e in self.evals
             ],
         }
@@ -141,14 +141,3 @@ def _in_goemotions(record: Record) -> Record:
 def _sample(records: Sequence[Record], limit: int | None, seed: int) -> list[Record]:
     order = np.random.default_rng(seed).permutation(len(records))
     return [records[i] for i in order[:limit]]
-
-
-def _report(report: SplitReport) -> dict[str, Any]:
-    return {
-        "corpus": report.corpus,
-        "split": report.split,
-        "rows_read": report.rows_read,
-        "rows_kept": report.rows_kept,
-        "dropped": dict(report.dropped),
-        "sha256": report.sha256,
-    }
