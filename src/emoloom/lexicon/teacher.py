@@ -57,7 +57,7 @@ class Teacher:
         changes: dict[str, object] = {}
         if record.vad is None:
             changes |= self._weak_vad(reading, labels)
-        if not record.rationale and labels:
+        if not record.rationale.strip() and labels:
             changes["rationale"] = rationale(labels, record.cues or _cue_words(reading))
         return record.model_copy(update=changes)
 

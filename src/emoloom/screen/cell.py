@@ -191,5 +191,5 @@ def _complete_lines(path: Path) -> list[Row]:
     content = path.read_text(encoding="utf-8") if path.exists() else ""
     complete, _, torn = content.rpartition("\n")
     if torn:
-        path.write_text(complete + "\n" if complete else "", encoding="utf-8")
+        write_atomic(path, complete + "\n" if complete else "")
     return [json.loads(line) for line in complete.splitlines()]
