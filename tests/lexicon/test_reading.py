@@ -26,6 +26,7 @@ LEXICON = Lexicon(
         "fed up": (0.0, 0.6, 0.2),
         "can't wait": (0.9, 0.9, 0.6),
         "table": NEUTRAL,
+        "name": NEUTRAL,
     },
     max_words=2,
     sha256="0" * 64,
@@ -84,6 +85,7 @@ def test_mean_is_weighted_by_distance_from_the_centre() -> None:
         ("I can ’ t wait", ["can ’ t wait"]),
         ("so funny 😂 :D", [":D", "😂"]),
         ("good's", ["good"]),
+        ("[TABLE] and [NAME]", ["TABLE"]),
     ],
 )
 def test_finds_words(text: str, expected: list[str]) -> None:
@@ -116,6 +118,11 @@ def test_intensifier_moves_away_from_the_centre() -> None:
 def test_coverage_is_the_known_share_of_content_words() -> None:
     assert read("the good qwrtz and the table").coverage == pytest.approx(2 / 3)
     assert read("not very good").coverage == 1.0
+
+
+def test_a_mask_is_no_word() -> None:
+    assert read("[NAME] was good").coverage == 1.0
+    assert read("[NAME] was good").vad == pytest.approx(LEXICON.entries["good"])
 
 
 def test_cues_are_strongest_first() -> None:

@@ -82,6 +82,12 @@ def test_zero_shot_cells_stand_in_the_table_and_not_in_the_ranking() -> None:
     ]  # fmt: skip
 
 
+def test_a_zero_shot_sample_may_have_nothing_to_rank() -> None:
+    bare = Scores(2, {"parse_ok": estimate(1.0)}, None, (), (), (), {}, {}, {})
+    found = board({(A, "tuned"): scores(0.3), (A, "zero-shot"): bare, **baselines()})
+    assert [row["n"] for row in found["rows"] if row["stage"] == "zero-shot"] == [2]
+
+
 def test_rows_keep_the_order_of_the_corpora() -> None:
     found = board({(A, "tuned"): {"y:dev": scores(0.2), "x:test": scores(0.4)}})
     assert [row["corpus"] for row in found["rows"]] == ["y:dev", "y:dev", "x:test", "x:test"]

@@ -57,9 +57,11 @@ FEATURES = (
 """
 
 _EMOTICONS = "|".join(re.escape(form) for form in PICTOGRAMS if form.isascii())
+# `[NAME]` and `[RELIGION]` stand in GoEmotions where a name was taken out; they are no words.
 _TOKEN = re.compile(
     rf"""
-      (?P<emoticon> (?<!\w)(?:{_EMOTICONS})(?!\w) )
+      (?P<mask> \[(?:NAME|RELIGION)\] )
+    | (?P<emoticon> (?<!\w)(?:{_EMOTICONS})(?!\w) )
     | (?P<negator> n\s?['’]\s?t\b )
     | (?P<clitic> (?<=[^\W\d_])\s?['’]\s?(?:s|m|d|re|ve|ll)\b )
     | (?P<stem> [^\W\d_]+?(?=n\s?['’]\s?t\b) )
@@ -187,7 +189,7 @@ def _longest_match(tokens: list[_Token], start: int, lexicon: Lexicon) -> tuple[
     term, words = tokens[start].form, 1
     # The bound (two clitics a word) keeps long texts linear in time.
     for length, token in enumerate(tokens[start + 1 : start + 3 * lexicon.max_words], start=2):
-        if token.kind in ("mark", "pictogram"):
+        if token.kind in ("mark", "pictogram", "mask"):
             break
         attached = token.kind in ("negator", "clitic")
         term, words = term + ("" if attached else " ") + token.form, words + (not attached)

@@ -29,16 +29,19 @@ def leaderboard(
     (fine-tuned candidates and baselines); ``group`` numbers the tie groups, within which nothing separates a candidate from
     the group's first. ``verdict`` says it in words.
     """
-    ranked = {cell: ranking_score(_for_ranking(list(found.values()))) for cell, found in scores.items()}
-    full = {cell: estimate for cell, estimate in ranked.items() if cell[1] != "zero-shot"}
+    ranked = {
+        cell: ranking_score(_for_ranking(list(found.values())))
+        for cell, found in scores.items()
+        if cell[1] != "zero-shot"
+    }
     return {
         "rows": [
             _row(cell, e, scores[cell][e.name])
             for e in evals
             for cell in sorted(scores, key=lambda c: _place(c, ranked))
         ],
-        "ranking": _ranking(full),
-        "verdict": _verdict(full) + ([] if has_lexicon else [NO_LEXICON]),
+        "ranking": _ranking(ranked),
+        "verdict": _verdict(ranked) + ([] if has_lexicon else [NO_LEXICON]),
     }
 
 
@@ -59,7 +62,8 @@ def _is_gold(score: Scores) -> bool:
 
 
 def _place(cell: CellName, ranked: Mapping[CellName, Estimate]) -> tuple[int, float, str]:
-    return (list(READOUTS)[::-1].index(cell[1]), -(ranked[cell].value or 0.0), cell[0])
+    score = ranked[cell].value if cell in ranked else None
+    return (list(READOUTS)[::-1].index(cell[1]), -(score or 0.0), cell[0])
 
 
 def _row(cell: CellName, evals: EvalSet, scores: Scores) -> dict[str, Any]:
