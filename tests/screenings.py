@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import emoloom.screen.cell
 import emoloom.screen.plan
+import emoloom.screen.readout
 from emoloom.config import ScreenConfig
 from emoloom.report.html import write_report
 from emoloom.screen.plan import Plan, make_plan
@@ -50,7 +50,7 @@ def small(model: Path | None, data: Path, out: Path | None = None, **changes: An
 
 def shorten_replies(monkeypatch: Any) -> None:
     """Has models write a few tokens only."""
-    monkeypatch.setattr(emoloom.screen.cell, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
+    monkeypatch.setattr(emoloom.screen.readout, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
     monkeypatch.setattr(emoloom.screen.plan, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
 
 
@@ -81,14 +81,14 @@ def rename(run: RunFolder, candidate: str, reply: str = "{}") -> None:
     manifest, board = run.read_json("manifest.json"), run.read_json("leaderboard.json")
     cell = next(cell for cell in manifest["cells"] if cell["candidate"] != "baseline:majority")
     before = cell["candidate"]
-    cell |= {"candidate": candidate, "stage": "tuned"}
+    cell |= {"candidate": candidate, "stage": "tuned", "readout": "free"}
     manifest["candidates"] = [
         {"name": candidate, "source": candidate, "licence": candidate, "sha256": "0" * 64, "prompt_sha256": "1" * 64}
         | {"chat_template": True}
     ]
     for row in [*board["rows"], *board["ranking"]]:
         if row["candidate"] == before:
-            row |= {"candidate": candidate, "stage": "tuned"}
+            row |= {"candidate": candidate, "stage": "tuned", "readout": "free"}
     board["verdict"] = [f"Best candidate: {candidate}, ranking score 0.100."]
     rows = [{**row, "reply": reply, "outcome": "bad_json"} for row in run.cell(cell["key"]).replies()]
     metrics = run.cell(cell["key"]).metrics()

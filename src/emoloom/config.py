@@ -12,6 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from emoloom.errors import EmoLoomError, unknown_name
 
 Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Temperature = Annotated[float, Field(ge=1, le=100)]
+
+Readout = Literal["free", "constrained", "scored"]
 
 
 class Recipe(BaseModel):
@@ -20,6 +24,11 @@ class Recipe(BaseModel):
     ``method``: ``lora`` trains low-rank updates of every linear layer (Hu et al. 2021), ``full`` all weights. The learning
     rate rises linearly over ``warmup`` of the steps, then falls by a half cosine to zero. ``micro_batch`` records share one
     forward; gradients add up to ``batch_size`` records before a step.
+
+    ``l_cls``, ``l_reg``, ``l_vad`` and ``l_app`` weigh the regularizers of :mod:`emoloom.train.objective`; 0 leaves one out.
+    ``flip`` adds mirrored records. ``mixture``: ``natural`` shows every record once an epoch, ``entropy`` draws records from
+    their sources at a temperature between ``t_min`` and ``t_max`` (:mod:`emoloom.mixture.sampler`). Neither changes how many
+    examples are seen: ``epochs`` times the training records.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +42,14 @@ class Recipe(BaseModel):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     clip: Annotated[float, Field(gt=0)] = 1.0
     rank: Count = 16
+    l_cls: Weight = 0.0
+    l_reg: Weight = 0.0
+    l_vad: Weight = 0.0
+    l_app: Weight = 0.0
+    flip: bool = False
+    mixture: Literal["natural", "entropy"] = "natural"
+    t_min: Temperature = 1.0
+    t_max: Temperature = 5.0
 
     @property
     def rate(self) -> float:
@@ -43,6 +60,7 @@ class Recipe(BaseModel):
 class ScreenConfig(BaseModel):
     """What ``emoloom screen`` does.
 
+    ``readout``: how answers are read (:mod:`emoloom.screen.readout`); the first named is the one that ranks.
     ``train_limit`` caps the training records of all corpora together, ``limit`` the records of each evaluation corpus and
     ``zero_shot_limit`` those judged before fine-tuning. ``lexicon`` names a fetched lexicon for weak VAD; by default the
     Warriner norms are used where they have been fetched.
@@ -56,6 +74,7 @@ class ScreenConfig(BaseModel):
     eval: Annotated[tuple[str, ...], Field(min_length=1)] = ("starter:test",)
     limit: Count | None = None
     zero_shot_limit: Count | None = None
+    readout: Annotated[tuple[Readout, ...], Field(min_length=1)] = ("free",)
     recipe: Recipe = Recipe()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     lexicon: str | None = None

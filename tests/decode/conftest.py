@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import random
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from tests import tiny
+from tests.train.conftest import run_training
 
 from emoloom.config import Recipe
 from emoloom.contract.record import make_reply
@@ -16,7 +16,6 @@ from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.decode.fast import Counts, Draft, decode_fast, self_test
 from emoloom.decode.reference import decode_reference
 from emoloom.train.collate import Example
-from emoloom.train.loop import train
 
 MAX_NEW = 16
 NEVER = -1
@@ -92,9 +91,7 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Writer:
         Example(str(i), tuple(own), tuple(candidate.prompter.encode_reply(line)))
         for i, (own, line) in enumerate(zip(prompts, lines, strict=True))
     ]
-    train(
-        candidate.model, prefix, examples, Recipe(method="full", epochs=30, batch_size=4, learning_rate=2e-2),
-        seed=0, checkpoint=folder / "checkpoint", checkpoint_seconds=math.inf, advance=lambda _: None,
-    )  # fmt: skip
+    recipe = Recipe(method="full", epochs=30, batch_size=4, learning_rate=2e-2)
+    run_training(candidate.model, recipe, folder / "checkpoint", examples, prefix=prefix, seed=0)
     replies = [decode_reference(candidate.model, prefix, own, eos=tiny.END, max_new_tokens=100) for own in prompts]
     return Writer(candidate.model, prefix, prompts, replies)

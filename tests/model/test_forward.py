@@ -130,7 +130,7 @@ def test_no_pack_stays_active_after_an_error() -> None:
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        packed_logits(broken, pack([], [[1]], torch.device("cpu")), [0])  # type: ignore[arg-type]
+        packed_logits(broken, pack([], [[1]], torch.device("cpu")), [0])
     with pytest.raises(LookupError):
         active_pack.get()
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from tests.screenings import plan, shorten_replies, small
 
-import emoloom.screen.cell
 import emoloom.store.files
 import emoloom.train.loop
 from emoloom.report.html import write_report
 from emoloom.screen.cell import Progress
+from emoloom.screen.readout import Written
 from emoloom.screen.run import run_plan
 
 
@@ -79,18 +79,18 @@ def screening(model: str, data: str, out: Path, progress: Progress) -> None:
 def resumed(model: str, data: str, out: Path, log: Path) -> None:
     """Runs again, counting what is decoded and trained."""
     done: dict[str, Any] = {"decoded": [], "steps": 0, "leftovers": sorted(map(str, out.rglob(".*.partial")))}
-    replies, step = emoloom.screen.cell.replies, emoloom.train.loop._step
+    answers, step = Written.answers, emoloom.train.loop._step
 
-    def counted_replies(candidate: Any, requests: Any, *rest: Any) -> Any:
+    def counted_answers(self: Written, requests: Any) -> Any:
         done["decoded"] += [request.id for request in requests]
-        return replies(candidate, requests, *rest)
+        return answers(self, requests)
 
-    def counted_step(*arguments: Any) -> float:
+    def counted_step(*arguments: Any) -> Any:
         done["steps"] += 1
         return step(*arguments)
 
     patch = Setattr()
-    patch.setattr(emoloom.screen.cell, "replies", counted_replies)
+    patch.setattr(Written, "answers", counted_answers)
     patch.setattr(emoloom.train.loop, "_step", counted_step)
     screening(model, data, out, lambda _what, _more, _total: None)
     log.write_text(json.dumps(done))

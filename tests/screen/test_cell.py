@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from emoloom.contract.record import Record, Vad
+from emoloom.contract.record import Record, Request, Vad
 from emoloom.data.splits import SplitReport
-from emoloom.lexicon.teacher import Teacher
-from emoloom.screen import cell as work
 from emoloom.screen.cell import Cost, decode, judge, make_row
 from emoloom.screen.corpora import EvalSet
-from emoloom.screen.suggest import Suggester
+from emoloom.screen.readout import Answer
 from emoloom.store.run import CellFolder
 
 GOOD = '{"labels":["joy"],"vad":{"v":0.95,"a":0.70,"d":0.65},"rationale":"delight"}'
@@ -26,33 +25,31 @@ RECORDS = tuple(
 EVALS = (EvalSet("x:test", RECORDS, REPORT),)
 
 
-class NamedOnly:
-    """A candidate of which only the name is used."""
+class Answering:
+    """A readout whose answers come at once, last first; ``calls`` holds the ids that each call asked for."""
 
-    name = "path:x"
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+        self.calls.append([request.id for request in requests])
+        for index in reversed(range(len(requests))):
+            yield index, Answer(f"reply to {requests[index].id}\n\u2028")
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Replies come at once, last first; the ids that each call asked for."""
-    calls: list[list[str]] = []
-
-    def replies(_candidate: Any, records: Any, _suggester: Any, _cost: Any, _guard: Any) -> Any:
-        calls.append([record.id for record in records])
-        for index in reversed(range(len(records))):
-            yield index, f"reply to {records[index].id}\n\u2028"
-
-    monkeypatch.setattr(work, "replies", replies)
-    monkeypatch.setattr(work, "bit_equal", lambda *_: True)
-    return calls
+def asked() -> Answering:
+    return Answering()
 
 
-def run_decode(folder: CellFolder, limit: int | None = None) -> tuple[list[dict[str, Any]], list[tuple[int, int]]]:
+def run_decode(
+    asked: Answering, folder: CellFolder, limit: int | None = None
+) -> tuple[list[dict[str, Any]], list[tuple[int, int]]]:
     seen: list[tuple[int, int]] = []
     rows = decode(
-        NamedOnly(),  # type: ignore[arg-type]
+        "path:x",
+        asked,
         EVALS,
-        Suggester((), Teacher()),
         folder,
         limit=limit,
         progress=lambda _what, more, total: seen.append((more, total)),
@@ -61,21 +58,21 @@ def run_decode(folder: CellFolder, limit: int | None = None) -> tuple[list[dict[
     return rows, seen
 
 
-def test_rows_come_in_the_order_of_the_records(tmp_path: Path, asked: list[list[str]]) -> None:
-    rows, progress = run_decode(CellFolder(tmp_path))
+def test_rows_come_in_the_order_of_the_records(tmp_path: Path, asked: Answering) -> None:
+    rows, progress = run_decode(asked, CellFolder(tmp_path))
     assert [row["id"] for row in rows] == ["r0", "r1", "r2", "r3"]
     assert [row["reply"] for row in rows] == [f"reply to r{n}\n\u2028" for n in range(4)]
     assert progress == [(0, 4), *[(1, 4)] * 4]
-    assert asked == [["r0", "r1", "r2", "r3"]]
+    assert asked.calls == [["r0", "r1", "r2", "r3"]]
 
 
-def test_a_limit_takes_the_first_records(tmp_path: Path, asked: list[list[str]]) -> None:
-    assert [row["id"] for row in run_decode(CellFolder(tmp_path), limit=2)[0]] == ["r0", "r1"]
-    assert asked == [["r0", "r1"]]
+def test_a_limit_takes_the_first_records(tmp_path: Path, asked: Answering) -> None:
+    assert [row["id"] for row in run_decode(asked, CellFolder(tmp_path), limit=2)[0]] == ["r0", "r1"]
+    assert asked.calls == [["r0", "r1"]]
 
 
-def test_decoding_goes_on_from_any_torn_file_to_the_same_rows(tmp_path: Path, asked: list[list[str]]) -> None:
-    whole, _ = run_decode(CellFolder(tmp_path / "whole"))
+def test_decoding_goes_on_from_any_torn_file_to_the_same_rows(tmp_path: Path, asked: Answering) -> None:
+    whole, _ = run_decode(asked, CellFolder(tmp_path / "whole"))
     content = (tmp_path / "whole" / "scratch" / "replies.jsonl").read_bytes()
     assert content.count(b"\n") == 4
     for cut in range(len(content) + 1):
@@ -83,24 +80,24 @@ def test_decoding_goes_on_from_any_torn_file_to_the_same_rows(tmp_path: Path, as
         folder.scratch.mkdir(parents=True)
         (folder.scratch / "replies.jsonl").write_bytes(content[:cut])
         kept = [json.loads(line)["id"] for line in content[:cut].split(b"\n")[:-1]]
-        rows, progress = run_decode(folder)
+        rows, progress = run_decode(asked, folder)
         assert rows == whole
-        assert asked[-1] == [record.id for record in RECORDS if record.id not in kept]
+        assert asked.calls[-1] == [record.id for record in RECORDS if record.id not in kept]
         assert progress[0] == (len(kept), 4)
         assert (folder.scratch / "replies.jsonl").read_bytes() == content
 
 
 def test_a_row_states_the_outcome_and_what_was_mended() -> None:
-    assert make_row("x:test", RECORDS[0], GOOD) == {
+    assert make_row("x:test", RECORDS[0], Answer(GOOD)) == {
         "corpus": "x:test", "id": "r0", "reply": GOOD, "outcome": "parsed", "repairs": [],
     }  # fmt: skip
-    assert make_row("x:test", RECORDS[0], f"Sure: {GOOD}")["repairs"] == ["surrounding_text"]
-    assert make_row("x:test", RECORDS[0], "hello")["outcome"] == "no_json"
-    assert make_row("x:test", RECORDS[0], GOOD.replace("joy", "glee"))["outcome"] == "unknown_label"
+    assert make_row("x:test", RECORDS[0], Answer(f"Sure: {GOOD}"))["repairs"] == ["surrounding_text"]
+    assert make_row("x:test", RECORDS[0], Answer("hello"))["outcome"] == "no_json"
+    assert make_row("x:test", RECORDS[0], Answer(GOOD.replace("joy", "glee")))["outcome"] == "unknown_label"
 
 
 def test_scores_come_from_the_replies_alone() -> None:
-    rows = [make_row("x:test", record, GOOD) for record in RECORDS[:3]]
+    rows = [make_row("x:test", record, Answer(GOOD)) for record in RECORDS[:3]]
     full = judge(rows, EVALS, (0.5, 0.5, 0.5), 0)["x:test"]
     assert (full.n, full.metrics["parse_ok"], full.metrics["strict_macro_f1"]) == (3, 1.0, 1.0)
     rows[0]["reply"] = "nothing"
@@ -111,7 +108,7 @@ def test_scores_come_from_the_replies_alone() -> None:
 
 
 def test_the_constant_stands_in_for_a_failure() -> None:
-    rows = [make_row("x:test", record, "nothing") for record in RECORDS]
+    rows = [make_row("x:test", record, Answer("nothing")) for record in RECORDS]
     right, wrong = (judge(rows, EVALS, (v, 0.7, 0.375), 0)["x:test"].metrics for v in (0.9, 0.1))
     assert right["vad_1_minus_rmse"]
     assert wrong["vad_1_minus_rmse"]

@@ -11,7 +11,7 @@ from emoloom.data.splits import SplitReport
 from emoloom.evaluate.bootstrap import Estimate
 from emoloom.evaluate.score import Scores
 from emoloom.screen.corpora import EvalSet
-from emoloom.screen.leaderboard import CellName, leaderboard
+from emoloom.screen.leaderboard import leaderboard
 
 NOISE = np.random.default_rng(0).normal(0, 0.01, 400)
 A, B, C = (f"path:{name}" for name in "abc")
@@ -33,16 +33,22 @@ def scores(f1: float | None, ccc: float | None = None, *, wobble: float = 1.0, s
     return Scores(10, estimates, "goemotions" if f1 is not None else None, (), (), (), {}, {}, sources)
 
 
-def board(found: dict[CellName, Scores | dict[str, Scores]]) -> dict[str, Any]:
+Name = tuple[str, str]
+"""Candidate and stage; a model's readout is ``free``."""
+
+
+def board(found: dict[Name, Scores | dict[str, Scores]]) -> dict[str, Any]:
     """The board of these cells and, as in every run, TF-IDF (all zero unless it is given)."""
     by_corpus = {cell: value if isinstance(value, dict) else {"x:test": value} for cell, value in found.items()}
     names = dict.fromkeys(name for value in by_corpus.values() for name in value)
     by_corpus.setdefault(("baseline:tfidf", "baseline"), dict.fromkeys(names, scores(0.0)))
     report = SplitReport("x", "test", 10, 10, {}, "0" * 64, "x")
-    return leaderboard(by_corpus, [EvalSet(name, (), report) for name in names], has_lexicon=True)
+    cells = {(name, stage, "direct" if stage == "baseline" else "free"): v for (name, stage), v in by_corpus.items()}
+    sets = [EvalSet(name, (), report) for name in names]
+    return leaderboard(cells, sets, headline="free", has_lexicon=True)
 
 
-def baselines(tfidf: float = 0.2, majority: float = 0.0) -> dict[CellName, Scores | dict[str, Scores]]:
+def baselines(tfidf: float = 0.2, majority: float = 0.0) -> dict[Name, Scores | dict[str, Scores]]:
     return {
         ("baseline:majority", "baseline"): scores(majority),
         ("baseline:tfidf", "baseline"): scores(tfidf),

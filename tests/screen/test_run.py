@@ -28,8 +28,9 @@ VAD_METRICS = {
 CELL_FILES = {
     "baseline": {"metrics.json", "replies.jsonl"},
     "zero-shot": {"metrics.json", "replies.jsonl"},
-    "tuned": {
-        "metrics.json", "replies.jsonl", "losses.json", "adapter/adapter_config.json", "adapter/adapter_model.safetensors",
+    "tuned": {"metrics.json", "replies.jsonl"},
+    "training": {
+        "training.json", "adapter/adapter_config.json", "adapter/adapter_model.safetensors",
     },
 }  # fmt: skip
 
@@ -46,6 +47,7 @@ def test_a_run_leaves_the_documented_files_and_no_others(finished: RunFolder, mo
         ("baseline:majority", "baseline"),
         ("baseline:tfidf", "baseline"),
         (f"path:{model}", "zero-shot"),
+        (f"path:{model}", "training"),
         (f"path:{model}", "tuned"),
     }
     for (_, stage), key in found.items():
@@ -74,7 +76,7 @@ def test_the_leaderboard_has_the_documented_shape(finished: RunFolder, model: Pa
         assert set(row["intervals"]) == {name for name, value in row["metrics"].items() if value is not None}
         assert all(low <= high for low, high in row["intervals"].values())
     for row in board["ranking"]:
-        assert set(row) == {"candidate", "stage", "score", "interval", "group"}
+        assert set(row) == {"candidate", "stage", "readout", "score", "interval", "group"}
     assert sorted((row["candidate"], row["stage"]) for row in board["ranking"]) == [
         ("baseline:majority", "baseline"), ("baseline:tfidf", "baseline"), (f"path:{model}", "tuned"),
     ]  # fmt: skip
@@ -114,8 +116,8 @@ def test_the_leaderboard_agrees_with_the_cells(finished: RunFolder) -> None:
 
 
 def test_one_loss_is_kept_for_each_step(finished: RunFolder, model: Path) -> None:
-    folder = finished.cell(cells(finished)[f"path:{model}", "tuned"]).path
-    losses = json.loads((folder / "losses.json").read_text())["loss_per_reply_token"]
+    folder = finished.cell(cells(finished)[f"path:{model}", "training"]).path
+    losses = json.loads((folder / "training.json").read_text())["losses"]["sft"]
     assert len(losses) == 3
     assert all(loss > 0 for loss in losses)
 

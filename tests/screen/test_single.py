@@ -14,6 +14,7 @@ from emoloom.contract.record import Request
 from emoloom.errors import EmoLoomError
 from emoloom.lexicon.teacher import Teacher
 from emoloom.screen import single
+from emoloom.screen.readout import Answer, Written
 from emoloom.screen.single import Opened, evaluate_model, open_model, predict_lines, read_requests
 from emoloom.store.run import RunFolder
 
@@ -74,11 +75,11 @@ def test_a_missing_file_and_empty_input_are_user_errors(tmp_path: Path) -> None:
 def answering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replies are finished last first: contract replies to even texts, rubbish to odd ones."""
 
-    def replies(_candidate: object, requests: list[Request], *_: object) -> object:
+    def answers(_self: object, requests: list[Request]) -> object:
         for index in reversed(range(len(requests))):
-            yield index, GOOD if index % 2 == 0 else f"“{requests[index].text}”"
+            yield index, Answer(GOOD if index % 2 == 0 else f"“{requests[index].text}”")
 
-    monkeypatch.setattr(single, "replies", replies)
+    monkeypatch.setattr(Written, "answers", answers)
     monkeypatch.setattr(single, "bit_equal", lambda *_: True)
 
 

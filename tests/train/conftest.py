@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from tests import tiny
 
+from emoloom.config import Recipe
 from emoloom.train.collate import Example
+from emoloom.train.loop import Advance, train
+from emoloom.train.objective import Objective
+from emoloom.train.passed import run_forward
+from emoloom.train.sft import sft_loss
 
 PREFIX = tiny.draw(random.Random(7), 16)
 Load = Callable[[str], Any]
@@ -22,6 +30,39 @@ def make_examples(n: int, seed: int = 0) -> list[Example]:
     return [
         Example(f"r{i}", tuple(tiny.draw(rng, 1, 30)), (*tiny.draw(rng, 2, 12), tiny.END)) for i in range(n)
     ]  # fmt: skip
+
+
+def make_objective(
+    model: Any, examples: Sequence[Example], recipe: Recipe, prefix: Sequence[int] = PREFIX
+) -> Objective:
+    """The objective of a recipe behind a prefix of random tokens."""
+    stand_in: Any = SimpleNamespace(prefix=prefix)
+    return Objective(model, stand_in, examples, recipe, {})
+
+
+def run_training(
+    model: Any,
+    recipe: Recipe,
+    checkpoint: Path,
+    examples: Sequence[Example],
+    *,
+    prefix: Sequence[int] = PREFIX,
+    seed: int = 3,
+    checkpoint_seconds: float = math.inf,
+    advance: Advance = lambda _: None,
+) -> list[float]:
+    """Trains on every example once an epoch; the loss of a reply token at each step."""
+    history = train(
+        model, make_objective(model, examples, recipe, prefix), examples, recipe,
+        steps=recipe.epochs * math.ceil(len(examples) / recipe.batch_size),
+        seed=seed, checkpoint=checkpoint, checkpoint_seconds=checkpoint_seconds, advance=advance,
+    )  # fmt: skip
+    return history.losses["sft"]
+
+
+def sft(model: Any, prefix: Sequence[int], examples: Sequence[Example]) -> torch.Tensor:
+    """The supervised loss after one forward."""
+    return sft_loss(run_forward(model, prefix, examples))
 
 
 @pytest.fixture(scope="session")

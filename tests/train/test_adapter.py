@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ import torch
 from peft import PeftModel
 from safetensors import safe_open
 from tests import tiny
-from tests.train.conftest import PREFIX, Load, make_examples
+from tests.train.conftest import PREFIX, Load, make_examples, run_training
 from transformers import AutoModelForCausalLM
 
 from emoloom.config import Recipe
@@ -24,7 +23,6 @@ from emoloom.model.forward import packed_logits
 from emoloom.model.packing import pack
 from emoloom.train import adapter
 from emoloom.train.adapter import apply_trained, is_saved, make_trainable, save_trained
-from emoloom.train.loop import train
 
 EXAMPLES = make_examples(16)
 FULL = Recipe(method="full", batch_size=4, epochs=2, learning_rate=1e-2)
@@ -41,10 +39,7 @@ def fit(model: Any, recipe: Recipe, folder: Path) -> torch.Tensor:
     """Trains and saves; returns the trained model's logits."""
     base = logits(model)
     model = make_trainable(model, recipe, 0)
-    train(
-        model, PREFIX, EXAMPLES, recipe,
-        seed=0, checkpoint=folder / "c", checkpoint_seconds=math.inf, advance=lambda _: None,
-    )  # fmt: skip
+    run_training(model, recipe, folder / "c", EXAMPLES, seed=0)
     assert not is_saved(recipe, folder)
     save_trained(model, recipe, folder, "tiny:model")
     assert is_saved(recipe, folder)

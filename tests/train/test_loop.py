@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tests.train.conftest import PREFIX, Load, make_examples
+from tests.train.conftest import PREFIX, Load, make_examples, run_training, sft
 
 from emoloom.config import Recipe
 from emoloom.errors import EmoLoomError
+from emoloom.mixture.sampler import Epochs
 from emoloom.train.adapter import make_trainable
-from emoloom.train.collate import Example, batches
-from emoloom.train.loop import Advance, learning_rate, train
-from emoloom.train.sft import sft_loss
+from emoloom.train.loop import Advance, learning_rate
 
 EXAMPLES = make_examples(20)
 FULL = Recipe(method="full", batch_size=4, micro_batch=2, epochs=2, learning_rate=1e-3)
@@ -28,19 +27,8 @@ class StoppedError(Exception):
     """Stands for a crash."""
 
 
-def run(
-    model: Any,
-    recipe: Recipe,
-    checkpoint: Path,
-    *,
-    examples: Sequence[Example] = EXAMPLES,
-    checkpoint_seconds: float = math.inf,
-    advance: Advance = lambda _: None,
-) -> list[float]:
-    return train(
-        model, PREFIX, examples, recipe,
-        seed=3, checkpoint=checkpoint, checkpoint_seconds=checkpoint_seconds, advance=advance,
-    )  # fmt: skip
+def run(model: Any, recipe: Recipe, checkpoint: Path, **settings: Any) -> list[float]:
+    return run_training(model, recipe, checkpoint, settings.pop("examples", EXAMPLES), **settings)
 
 
 def crash_after(calls: int) -> Advance:
@@ -134,7 +122,7 @@ def test_a_step_follows_the_mean_loss_of_a_reply_token(
     # So small a rate that the second epoch finds the weights of the first.
     recipe = FULL.model_copy(update={"batch_size": 8, "micro_batch": 3, "epochs": 2, "learning_rate": 1e-9})
     model = make_trainable(load("llama"), recipe, 0)
-    mean = sft_loss(model, PREFIX, EXAMPLES[:8]) / sum(len(one.reply) for one in EXAMPLES[:8])
+    mean = sft(model, PREFIX, EXAMPLES[:8]) / sum(len(one.reply) for one in EXAMPLES[:8])
     wanted = torch.autograd.grad(mean, list(model.parameters()))
     losses = run(model, recipe, tmp_path / "c", examples=EXAMPLES[:8])
     assert losses == pytest.approx([float(mean.detach())] * 2, abs=1e-5)
@@ -235,10 +223,7 @@ def test_seed_decides_the_order(load: Load, tmp_path: Path) -> None:
     ends = []
     for seed in (3, 3, 4):
         model = make_trainable(load("llama"), FULL, 0)
-        train(
-            model, PREFIX, EXAMPLES, FULL,
-            seed=seed, checkpoint=tmp_path / "c", checkpoint_seconds=math.inf, advance=lambda _: None,
-        )  # fmt: skip
+        run(model, FULL, tmp_path / "c", seed=seed)
         ends.append(trained(model))
     assert_bit_equal(ends[0], ends[1])
     assert not all(torch.equal(ends[0][name], ends[2][name]) for name in ends[0])
@@ -252,10 +237,10 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(load: Load, tmp_
     broken = load("llama")
     with torch.no_grad():
         broken.get_output_embeddings().weight[0, 0] = math.nan
-    with pytest.raises(EmoLoomError, match="the loss is nan") as caught:
+    with pytest.raises(EmoLoomError, match="is not finite") as caught:
         run(make_trainable(broken, LORA, 0), LORA, checkpoint, checkpoint_seconds=0)
     lengths = [len(one) for one in EXAMPLES]
-    third = batches(lengths, LORA.batch_size, 3, 0)[2]
+    third = Epochs(lengths, LORA.batch_size, 10, 3).batch(2)
     assert f"the records {', '.join(f'r{index}' for index in third)}. " in str(caught.value)
     assert checkpoint.read_bytes() == kept
 
@@ -264,6 +249,6 @@ def test_infinite_loss_names_its_records(load: Load, tmp_path: Path) -> None:
     broken = load("llama")
     with torch.no_grad():
         broken.get_input_embeddings().weight.fill_(math.inf)
-    with pytest.raises(EmoLoomError, match=r"the loss is (nan|inf) on the records r0, r1|r1, r0"):
+    with pytest.raises(EmoLoomError, match=r"sft (nan|inf), gradient norm nan. on the records (r0, r1|r1, r0)"):
         run(make_trainable(broken, FULL, 0), FULL, tmp_path / "c", examples=EXAMPLES[:2])
     assert not (tmp_path / "c").exists()

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import torch
 from tests import tiny
-from tests.train.conftest import PREFIX, Load, make_examples
+from tests.train.conftest import PREFIX, Load, make_examples, sft
 
 from emoloom.train.collate import Example
-from emoloom.train.sft import sft_loss
 
 EXAMPLES = make_examples(8)
 
@@ -34,7 +33,7 @@ def test_loss_and_gradients_are_those_of_the_plain_loop(
 ) -> None:
     model = load(architecture)
     eager = tiny.load_eager(folders[architecture], model.device)
-    loss, expected = sft_loss(model, prefix, EXAMPLES), naive(eager, prefix, EXAMPLES)
+    loss, expected = sft(model, prefix, EXAMPLES), naive(eager, prefix, EXAMPLES)
     torch.testing.assert_close(loss, expected, atol=1e-4, rtol=1e-6)
     loss.backward()  # type: ignore[no-untyped-call]
     expected.backward()  # type: ignore[no-untyped-call]
@@ -45,20 +44,20 @@ def test_loss_and_gradients_are_those_of_the_plain_loop(
 
 def test_end_of_reply_is_learned_where_padding_shares_its_id(load: Load) -> None:
     model = load("llama")
-    before = sft_loss(model, PREFIX, EXAMPLES)
+    before = sft(model, PREFIX, EXAMPLES)
     model.config.pad_token_id = tiny.END
-    assert torch.equal(sft_loss(model, PREFIX, EXAMPLES), before)
+    assert torch.equal(sft(model, PREFIX, EXAMPLES), before)
     endless = [Example(one.record_id, one.prompt, one.reply[:-1]) for one in EXAMPLES]
     # About log(260) for each of the eight ends.
-    assert float(before.detach() - sft_loss(model, PREFIX, endless).detach()) > 8
+    assert float(before.detach() - sft(model, PREFIX, endless).detach()) > 8
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_micro_batches_add_up(size: int, load: Load) -> None:
     model = load("gemma3_text")
-    whole = sft_loss(model, PREFIX, EXAMPLES)
+    whole = sft(model, PREFIX, EXAMPLES)
     wanted = torch.autograd.grad(whole, list(model.parameters()))
-    parts = [sft_loss(model, PREFIX, EXAMPLES[start : start + size]) for start in range(0, 8, size)]
+    parts = [sft(model, PREFIX, EXAMPLES[start : start + size]) for start in range(0, 8, size)]
     torch.testing.assert_close(torch.stack(parts).sum(), whole, atol=1e-4, rtol=1e-6)
     for part in parts:
         part.backward()  # type: ignore[no-untyped-call]

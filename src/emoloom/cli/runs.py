@@ -20,10 +20,10 @@ def runs(
 
     if not folder.is_dir():
         raise EmoLoomError("there is no such folder", where=str(folder), remedy="Name the folder that holds runs.")
-    table = Table("run", "candidates", "finished cells", "leader")
+    table = Table("run", "candidates", "judged cells", "leader")
     for run in find_runs(folder):
         manifest = run.read_json(MANIFEST)
-        cells = manifest["cells"]
+        cells = [cell for cell in manifest["cells"] if cell["stage"] != "training"]
         done = sum(run.cell(cell["key"]).metrics() is not None for cell in cells)
         finished = (run.path / LEADERBOARD).exists()
         leader = run.read_json(LEADERBOARD)["ranking"][0]["candidate"] if finished else ""

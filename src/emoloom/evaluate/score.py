@@ -19,6 +19,7 @@ from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS, Taxonomy, convert, evaluation_space, taxonomy
 from emoloom.errors import EmoLoomError
 from emoloom.evaluate.bootstrap import Estimate, resample_weights
+from emoloom.evaluate.calibration import expected_calibration_error
 from emoloom.evaluate.metrics import Bools, Floats, Ints, VadMoments, label_counts, vad_moments
 
 Outcome = Parsed | Failure
@@ -100,7 +101,13 @@ class Scores:
 
 
 def score(
-    outcomes: Sequence[Outcome], gold: Sequence[Record], *, constant: VAD, resamples: int = 1000, seed: int = 0
+    outcomes: Sequence[Outcome],
+    gold: Sequence[Record],
+    *,
+    constant: VAD,
+    probabilities: Floats | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> Scores:
     """Judges ``outcomes``, in the ``goemotions`` space, against ``gold``, record by record.
 
@@ -111,6 +118,8 @@ def score(
         outcomes: n parsed replies or failures.
         gold: the n records, in the same order.
         constant: the VAD that stands in for a failure: what the majority baseline always answers.
+        probabilities: (n, 28) of the ``goemotions`` labels, where the readout has them; their calibration error is taken on
+            records that are labelled in that space.
         resamples: number of bootstrap resamples.
         seed: of the bootstrap; candidates to be compared pairwise need the same.
 
@@ -126,7 +135,8 @@ def score(
     pairs = list(zip(outcomes, gold, strict=True))
     labels = _LabelTask.of(pairs)
     vad = _VadTask.of(pairs, constant)
-    tasks = [task for task in (labels, vad) if task]
+    calibration = _CalibrationTask.of(gold, probabilities)
+    tasks = [task for task in (labels, vad, calibration) if task]
 
     def figures(weights: Floats) -> dict[str, Floats]:
         found = {"parse_ok": weights @ parsed / weights.sum(axis=1)}
@@ -260,6 +270,28 @@ class _VadTask:
             )
             for i, axis in enumerate(AXES)
         )
+
+
+@dataclass(frozen=True)
+class _CalibrationTask:
+    """The m records labelled in ``goemotions``: their positions (m,), gold and probabilities (m, k)."""
+
+    rows: Ints
+    gold: Bools
+    probabilities: Floats
+
+    @classmethod
+    def of(cls, gold: Sequence[Record], probabilities: Floats | None) -> _CalibrationTask | None:
+        rows = [row for row, record in enumerate(gold) if record.labels and record.taxonomy == GOEMOTIONS.name]
+        if probabilities is None or not rows:
+            return None
+        return cls(
+            np.array(rows), _indicators([gold[row].labels for row in rows], GOEMOTIONS.labels), probabilities[rows]
+        )
+
+    def figures(self, weights: Floats) -> dict[str, Floats]:
+        """Metric name to its values (R,) under ``weights`` (R, n)."""
+        return {"ece": expected_calibration_error(self.probabilities, self.gold, weights[:, self.rows])}
 
 
 def _one_taxonomy(records: Iterable[Record]) -> Taxonomy:

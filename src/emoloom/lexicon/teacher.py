@@ -67,6 +67,16 @@ class Teacher:
             return READERS_MEAN
         return self.calibration.apply(read_text(text, self.lexicon))
 
+    def word_values(self) -> dict[str, VAD]:
+        """VAD of single words in lower case, on the scale of the records: the lexicon's words brought from its mean and spread
+        to the readers'; the 28 labels, with or without a lexicon, at their :func:`readers_anchor`."""
+        values: dict[str, VAD] = {}
+        if self.lexicon is not None:
+            centre, spread = self.lexicon.centre, self.lexicon.spread
+            for word, vad in self.lexicon.entries.items():
+                values[word] = _to_readers([(x - c) / s for x, c, s in zip(vad, centre, spread, strict=True)])
+        return values | {label: readers_anchor([label]) for label in GOEMOTIONS.labels}
+
     def _weak_vad(self, reading: Reading | None, labels: Sequence[str]) -> dict[str, object]:
         """The VAD fields of a record without gold: a blend by coverage of lexicon estimate and label anchor, or either."""
         estimate = self.calibration.apply(reading) if self.calibration and reading else None
@@ -84,9 +94,13 @@ class Teacher:
 
 def readers_anchor(labels: Sequence[str]) -> VAD:
     """The labels' mean anchor, brought from the anchors' mean and spread to those of EmoBank's training ratings."""
+    return _to_readers([(value - _mean(axis)) / _sd(axis) for axis, value in enumerate(anchor(labels))])
+
+
+def _to_readers(scores: Sequence[float]) -> VAD:
+    """Standard scores per axis as values on the readers' scale, clipped to [0, 1]."""
     v, a, d = (
-        min(1.0, max(0.0, READERS_MEAN[axis] + READERS_SD[axis] * (value - _mean(axis)) / _sd(axis)))
-        for axis, value in enumerate(anchor(labels))
+        min(1.0, max(0.0, mean + sd * score)) for mean, sd, score in zip(READERS_MEAN, READERS_SD, scores, strict=True)
     )
     return v, a, d
 

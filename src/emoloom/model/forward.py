@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -13,7 +14,7 @@ from emoloom.model.packing import Pack
 MIN_ROWS = 16
 
 
-def packed_logits(model: torch.nn.Module, pack: Pack, rows: Sequence[int]) -> torch.Tensor:
+def packed_logits(model: Any, pack: Pack, rows: Sequence[int]) -> torch.Tensor:
     """Next-token logits after the tokens at ``rows`` of ``pack.tokens``.
 
     Args:
@@ -24,13 +25,24 @@ def packed_logits(model: torch.nn.Module, pack: Pack, rows: Sequence[int]) -> to
     Returns:
         (len(rows), vocabulary) in the model's dtype.
     """
+    return packed_states(model, pack, rows)[0]
+
+
+def packed_states(model: Any, pack: Pack, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The logits of :func:`packed_logits` and the hidden states they are made from.
+
+    Returns:
+        (len(rows), vocabulary) and (len(rows), hidden size): what the output layer gives and what it is given.
+    """
     wanted = torch.tensor([*rows, *[rows[-1]] * max(0, MIN_ROWS - len(rows))], device=pack.tokens.device)
+    states: list[torch.Tensor] = []
     token = active_pack.set(pack)
+    hook = model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: states.append(inputs[0]))
     try:
         out = model(
             input_ids=pack.tokens[None], position_ids=pack.positions[None], logits_to_keep=wanted, use_cache=False
         )
     finally:
+        hook.remove()
         active_pack.reset(token)
-    logits: torch.Tensor = out.logits[0, : len(rows)]
-    return logits
+    return out.logits[0, : len(rows)], states[0][0, : len(rows)]

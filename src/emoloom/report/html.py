@@ -62,7 +62,7 @@ def _examples(run: RunFolder, cells: list[dict[str, Any]]) -> list[tuple[dict[st
     """The first three replies of every model cell, and its first three failures."""
     found = []
     for cell in cells:
-        if cell["stage"] != "baseline":
+        if cell["stage"] not in ("baseline", "training"):
             rows = run.cell(cell["key"]).replies()
             failed = [row for row in rows if row["outcome"] != "parsed"]
             found.append((cell, rows[:3] + [row for row in failed[:3] if row not in rows[:3]]))

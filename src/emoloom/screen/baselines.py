@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import KFold
 from sklearn.pipeline import FeatureUnion
 from threadpoolctl import threadpool_limits
@@ -23,6 +22,7 @@ from emoloom.contract.affect import AFFECT, VAD, anchor
 from emoloom.contract.record import Record, Reply, Request, make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
+from emoloom.screen.thresholds import choose, tune_thresholds
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -34,10 +34,6 @@ at 1, .448 / .346 at 3."""
 INVERSE_PENALTY = 3.0
 """`C` of the label regressions. At 10, GoEmotions test Macro-F1 is the same within .003 and fitting takes 1.4 times as long."""
 FOLDS = 3
-SHRINKAGE = 5.0
-"""How many positive examples the threshold shared by all labels is worth against a label's own."""
-FLOOR = -3.0
-"""Log-odds below which no threshold is sought: a label that is absent from a fold's training records has none."""
 CERTAIN = 20.0
 """Log-odds that stand for a label that every training record has, and, negative, for one that none has."""
 TELLING_WORDS = 3
@@ -148,8 +144,7 @@ class Tfidf:
         x = self._features.transform([request.text for request in requests])
         log_odds = self._labels.log_odds(x)
         best = log_odds.argmax(axis=1)
-        chosen = log_odds >= self._thresholds
-        chosen[np.arange(len(best)), best] |= ~chosen.any(axis=1)
+        chosen = choose(log_odds, self._thresholds)
         vads = self._vad.predict(x).tolist()
         rationales = self._rationales(x, best)
         return [
@@ -165,29 +160,6 @@ class Tfidf:
             _telling(names[row.indices], row.data * self._labels.weights[label, row.indices])
             for row, label in zip(x_words, best, strict=True)
         ]
-
-
-def tune_thresholds(log_odds: Floats, gold: Bools) -> Floats:
-    """Thresholds (k,) on log-odds (n, k) for labels ``gold`` (n, k); infinite for a label without positives.
-
-    A label's own threshold is the one of highest F1. Few positives make that a lottery, so it is drawn towards the mean of
-    all own thresholds, weighted by support, as if by :data:`SHRINKAGE` more positives.
-    """
-    support = gold.sum(axis=0)
-    own = np.zeros(len(support))
-    for i in np.flatnonzero(gold.any(axis=0) & ~gold.all(axis=0)):
-        own[i] = _best_threshold(log_odds[:, i], gold[:, i])
-    shared = np.average(own, weights=support)
-    shrunk = (support * own + SHRINKAGE * shared) / (support + SHRINKAGE)
-    return np.where(support > 0, shrunk, np.inf)
-
-
-def _best_threshold(log_odds: Floats, gold: Bools) -> float:
-    """The threshold of highest F1 (of equals the lowest), half-way to the next lower score; some ``gold`` is true."""
-    precision, recall, cuts = precision_recall_curve(gold, np.maximum(log_odds, FLOOR))
-    f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(np.float64).tiny)
-    best = int(f1[:-1].argmax())
-    return float((cuts[best] + cuts[max(best - 1, 0)]) / 2)
 
 
 def _out_of_fold(texts: list[str], gold: Bools) -> Floats:

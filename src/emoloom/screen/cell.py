@@ -1,39 +1,47 @@
-"""One cell: a candidate under one recipe, trained if the recipe says so, decoded on every evaluation set, and judged."""
+"""One cell: a candidate under one recipe, trained if the recipe says so, read out on every evaluation set, and judged."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from emoloom.config import Recipe
 from emoloom.contract.affect import VAD
 from emoloom.contract.parse import Parsed, parse_reply
-from emoloom.contract.record import Record, Request
+from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.decode.draft import Memory, ReplyDrafter
-from emoloom.decode.fast import Counts, decode_fast, self_test
+from emoloom.decode.fast import Counts
 from emoloom.evaluate.score import Scores, score
-from emoloom.model.load import MAX_NEW_TOKENS, Candidate
+from emoloom.model.heads import load_heads, save_heads
+from emoloom.model.load import Candidate
 from emoloom.screen.corpora import EvalSet
+from emoloom.screen.readout import Answer, Readout, Scored, score_requests
 from emoloom.screen.suggest import Suggester
+from emoloom.screen.thresholds import tune_thresholds
 from emoloom.store.files import digest, readable_json, write_atomic
 from emoloom.store.run import CellFolder
 from emoloom.train.adapter import apply_trained, is_saved, make_trainable, save_trained
-from emoloom.train.collate import example
+from emoloom.train.collate import examples
 from emoloom.train.loop import train
+from emoloom.train.objective import Objective
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many more of it are done, and how many there are in all."""
 
 Row = dict[str, Any]
-"""A line of ``replies.jsonl``: corpus, id, reply, outcome (``parsed`` or the reason), repairs."""
+"""A line of ``replies.jsonl``: corpus, id, reply, outcome (``parsed`` or the reason), repairs, and ``probabilities`` of the
+labels where the readout has them."""
 
-# Replies decoded between two looks at the packing: alike lengths share a pack within a chunk, memory stays bounded.
-_CHUNK = 256
+THRESHOLDS = "thresholds.json"
+"""Beside the replies of a ``scored`` cell: each label's threshold on its log-odds."""
+# Stands for "never": JSON has no infinity.
+_NEVER = 1e9
 
 
 @dataclass
@@ -45,38 +53,49 @@ class Cost:
     decode_seconds: float = 0.0
     decoded: int = 0
     counts: Counts = field(default_factory=Counts)
-    bit_equal: bool | None = None
 
 
 def fine_tune(
     candidate: Candidate,
     records: Sequence[Record],
+    extra: Sequence[Record],
     recipe: Recipe,
     folder: CellFolder,
     *,
+    words: Mapping[str, VAD],
     seed: int,
     checkpoint_seconds: float,
     progress: Progress,
     cost: Cost,
 ) -> None:
-    """Trains the candidate on completed records and leaves what was trained in the cell's ``adapter`` folder."""
+    """Trains the candidate on completed records and leaves what was trained in the cell's ``adapter`` folder.
+
+    Args:
+        records: say how many examples are seen: ``recipe.epochs`` times as many.
+        extra: more records to draw from.
+        words: the values of words that ``L_vad`` reads.
+    """
     start = time.monotonic()
     prompter = candidate.prompter
-    examples = [example(record, prompter) for record in records]
+    pool = examples([*records, *extra], prompter)
     model = make_trainable(candidate.model, recipe, seed)
-    total = len(examples) * recipe.epochs
+    objective = Objective(model, prompter, pool, recipe, words)
+    total = len(records) * recipe.epochs
     what = f"training {candidate.name}"
-    losses = train(
+    history = train(
         model,
-        prompter.prefix,
-        examples,
+        objective,
+        pool,
         recipe,
+        steps=recipe.epochs * -(-len(records) // recipe.batch_size),
         seed=seed,
         checkpoint=folder.scratch / "checkpoint.safetensors",
         checkpoint_seconds=checkpoint_seconds,
         advance=lambda n: progress(what, n, total),
     )
-    write_atomic(folder.path / "losses.json", readable_json({"loss_per_reply_token": losses}))
+    write_atomic(folder.path / "training.json", readable_json(asdict(history)))
+    if objective.heads is not None:
+        save_heads(objective.calibrated_heads(), adapter_folder(folder))
     save_trained(model, recipe, adapter_folder(folder), candidate.name)
     cost.train_seconds += time.monotonic() - start
     cost.trained_examples += total
@@ -93,38 +112,64 @@ def is_trained(folder: CellFolder, recipe: Recipe) -> bool:
 
 
 def tuned(candidate: Candidate, folder: CellFolder, recipe: Recipe) -> Candidate:
-    """The freshly loaded candidate with the cell's training put in."""
+    """The freshly loaded candidate with the training of the cell in ``folder`` put in."""
     model = apply_trained(candidate.model, recipe, adapter_folder(folder)).eval()
     return Candidate(candidate.name, model, candidate.prompter, candidate.parameters)
 
 
+def scored_readout(
+    candidate: Candidate, training: CellFolder, folder: CellFolder, tune: Sequence[Record], suggester: Suggester
+) -> Scored:
+    """The ``scored`` readout of a tuned candidate, its thresholds tuned on the labelled records ``tune`` and kept in
+    ``folder``; even odds for every label where there is nothing to tune on.
+
+    Raises:
+        EmoLoomError: the candidate was trained without heads.
+    """
+    heads = load_heads(adapter_folder(training)).to(candidate.device)
+    path = folder.path / THRESHOLDS
+    if not path.exists():
+        thresholds = np.zeros(len(GOEMOTIONS.labels))
+        if tune:
+            log_odds = np.zeros((len(tune), len(GOEMOTIONS.labels)))
+            for index, row, _ in score_requests(candidate, heads, tune):
+                log_odds[index] = row
+            gold = np.array([[label in record.labels for label in GOEMOTIONS.labels] for record in tune])
+            thresholds = np.minimum(tune_thresholds(log_odds, gold), _NEVER)
+        write_atomic(path, readable_json(dict(zip(GOEMOTIONS.labels, thresholds.tolist(), strict=True))))
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return Scored(candidate, heads, np.array([kept[label] for label in GOEMOTIONS.labels]), suggester)
+
+
 def decode(
-    candidate: Candidate,
+    name: str,
+    readout: Readout,
     evals: Sequence[EvalSet],
-    suggester: Suggester,
     folder: CellFolder,
     *,
     limit: int | None,
     progress: Progress,
     cost: Cost,
 ) -> list[Row]:
-    """The candidate's reply to every record (the first ``limit`` of each set), in the records' order.
+    """The answer to every record (the first ``limit`` of each set), in the records' order.
 
-    Finished replies are kept in the cell's scratch folder as they come, so that a crash loses none of them.
+    Finished answers are kept in the cell's scratch folder as they come, so that a crash loses none of them.
+
+    Args:
+        name: of the candidate, for the progress report.
     """
     start = time.monotonic()
-    wanted = [(e.name, record) for e in evals for record in e.records[:limit]]
+    wanted = wanted_records(evals, limit)
     partial = folder.scratch / "replies.jsonl"
     partial.parent.mkdir(parents=True, exist_ok=True)
     done = {(row["corpus"], row["id"]): row for row in _complete_lines(partial)}
     left = [item for item in wanted if (item[0], item[1].id) not in done]
-    what = f"decoding {candidate.name}"
+    what = f"decoding {name}"
     progress(what, len(wanted) - len(left), len(wanted))
-    cost.bit_equal = bit_equal(candidate, [record for _, record in wanted])
     with partial.open("a", encoding="utf-8") as file:
-        for index, reply in replies(candidate, [record for _, record in left], suggester, cost, not cost.bit_equal):
+        for index, answer in readout.answers([record for _, record in left]):
             corpus, record = left[index]
-            row = make_row(corpus, record, reply)
+            row = make_row(corpus, record, answer)
             file.write(json.dumps(row) + "\n")
             file.flush()
             done[corpus, record.id] = row
@@ -134,55 +179,37 @@ def decode(
     return [done[corpus, record.id] for corpus, record in wanted]
 
 
-def bit_equal(candidate: Candidate, requests: Sequence[Request]) -> bool:
-    """Whether packing these requests changes no bit of their logits on this machine (:func:`self_test`)."""
-    prompter = candidate.prompter
-    return self_test(candidate.model, prompter.prefix, [prompter.encode(request).own for request in requests])
+def wanted_records(evals: Sequence[EvalSet], limit: int | None) -> list[tuple[str, Record]]:
+    """The first ``limit`` records of each set, with the set's name."""
+    return [(e.name, record) for e in evals for record in e.records[:limit]]
 
 
-def replies(
-    candidate: Candidate, requests: Sequence[Request], suggester: Suggester, cost: Cost, guard: bool
-) -> Iterator[tuple[int, str]]:
-    """Yields (index, reply text) of every request, as they are finished; ``guard`` where packing changes bits."""
-    prompter = candidate.prompter
-    prompts = [prompter.encode(request).own for request in requests]
-    memory = Memory()
-    for start in range(0, len(requests), _CHUNK):
-        drafted = [
-            (prompt, ReplyDrafter(prompter, suggester.labels, suggester.for_request(request), memory, prompt))
-            for prompt, request in zip(prompts[start : start + _CHUNK], requests[start : start + _CHUNK], strict=True)
-        ]
-        for index, generated in decode_fast(
-            candidate.model,
-            prompter.prefix,
-            drafted,
-            eos=prompter.eos,
-            max_new_tokens=MAX_NEW_TOKENS,
-            guard=guard,
-            counts=cost.counts,
-        ):
-            reply = prompter.decode(generated)
-            memory.add(reply, generated)
-            yield start + index, reply
-
-
-def make_row(corpus: str, record: Record, reply: str) -> Row:
-    """The line of ``replies.jsonl`` for one reply."""
-    outcome = parse_reply(reply, GOEMOTIONS)
+def make_row(corpus: str, record: Record, answer: Answer) -> Row:
+    """The line of ``replies.jsonl`` for one answer."""
+    outcome = parse_reply(answer.reply, GOEMOTIONS)
     reason, repairs = ("parsed", outcome.repairs) if isinstance(outcome, Parsed) else (outcome.reason, ())
-    return {"corpus": corpus, "id": record.id, "reply": reply, "outcome": reason, "repairs": list(repairs)}
+    row = {"corpus": corpus, "id": record.id, "reply": answer.reply, "outcome": reason, "repairs": list(repairs)}
+    return row | ({} if answer.probabilities is None else {"probabilities": answer.probabilities})
 
 
 def judge(rows: Sequence[Row], evals: Sequence[EvalSet], constant: VAD, seed: int) -> dict[str, Scores]:
     """Scores of each evaluation set by name, from the cell's replies alone."""
-    replies = {(row["corpus"], row["id"]): row["reply"] for row in rows}
+    by_record = {(row["corpus"], row["id"]): row for row in rows}
     scores: dict[str, Scores] = {}
     for e in evals:
-        records = [record for record in e.records if (e.name, record.id) in replies]
-        outcomes = [parse_reply(replies[e.name, record.id], GOEMOTIONS) for record in records]
+        records = [record for record in e.records if (e.name, record.id) in by_record]
+        found = [by_record[e.name, record.id] for record in records]
+        outcomes = [parse_reply(row["reply"], GOEMOTIONS) for row in found]
+        probabilities = [row["probabilities"] for row in found if "probabilities" in row]
         # Corpora are resampled independently of each other, candidates alike.
         own_seed = int(digest([seed, e.name])[:8], 16)
-        scores[e.name] = score(outcomes, records, constant=constant, seed=own_seed)
+        scores[e.name] = score(
+            outcomes,
+            records,
+            constant=constant,
+            seed=own_seed,
+            probabilities=np.array(probabilities) if probabilities else None,
+        )
     return scores
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from emoloom.data.splits import SPLITS, SplitReport, normalise
 from emoloom.errors import EmoLoomError, unknown_name
 from emoloom.lexicon.teacher import Teacher
 from emoloom.store.files import digest
+
+TUNE_LIMIT = 1000
+"""Records that thresholds are tuned on: their F1 then hangs on some ten examples of a rare label."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,20 @@ class EvalSet:
 
 @dataclass(frozen=True)
 class Corpora:
-    """All records of a run. ``overlap`` counts training records dropped because an evaluation set holds their text."""
+    """All records of a run.
+
+    Attributes:
+        train: completed, in the order of the seed.
+        overlap: how many training records were dropped because an evaluation set holds their text.
+        tune: labelled records of the training corpora's dev splits that are neither trained on nor judged: thresholds are
+            tuned on them. Empty unless a readout needs them, and where no training corpus has a dev split.
+    """
 
     train: tuple[Record, ...]
     train_reports: tuple[SplitReport, ...]
     overlap: int
     evals: tuple[EvalSet, ...]
+    tune: tuple[Record, ...] = ()
 
     def manifest(self) -> dict[str, Any]:
         """What identifies the data, without any text."""
@@ -51,6 +62,7 @@ class Corpora:
                 "overlap_dropped": self.overlap,
                 "sources": [report.to_dict() for report in self.train_reports],
             },
+            "tune": {"records": len(self.tune), "sha256": records_digest(self.tune)},
             "eval": [
                 {"corpus": e.name, "records": len(e.records), "sha256": e.digest, "source": e.report.to_dict()}
                 for e in self.evals
@@ -91,7 +103,22 @@ def load_corpora(config: ScreenConfig, teacher: Teacher) -> Corpora:
             "every training record is also judged", where=", ".join(config.train), remedy="Train on another split."
         )
     train = [teacher.complete(record) for record in _sample(kept, config.train_limit, config.seed)]
-    return Corpora(tuple(train), tuple(split.report for split in splits), len(usable) - len(kept), evals)
+    seen = held_out | {normalise(record.text) for record in kept}
+    return Corpora(
+        tuple(train),
+        tuple(split.report for split in splits),
+        len(usable) - len(kept),
+        evals,
+        _tuning_records(config, seen) if "scored" in config.readout else (),
+    )
+
+
+def _tuning_records(config: ScreenConfig, seen: Set[str]) -> tuple[Record, ...]:
+    """At most :data:`TUNE_LIMIT` labelled records of the training corpora's dev splits whose text is not in ``seen``."""
+    names = [name for name, _ in _places(config.train, SPLITS[0]) if "dev" in splits_of(name)]
+    pool = [record for name in names for record in load(name, "dev", config.data_dir).records if record.labels]
+    fresh = [_in_goemotions(record) for record in pool if normalise(record.text) not in seen]
+    return tuple(_sample(fresh, TUNE_LIMIT, config.seed))
 
 
 def load_evals(

@@ -11,28 +11,29 @@ from emoloom.evaluate.ranking import ranking_score
 from emoloom.evaluate.score import Scores
 from emoloom.screen.corpora import EvalSet
 
-CellName = tuple[str, str]
-"""Candidate and stage."""
+CellName = tuple[str, str, str]
+"""Candidate, stage and readout."""
 
-READOUTS = {"baseline": "direct", "zero-shot": "free", "tuned": "free"}
-BAR = ("baseline:tfidf", "baseline")
+STAGES = ("tuned", "zero-shot", "baseline")
+"""In the order of the table."""
+BAR = ("baseline:tfidf", "baseline", "direct")
 """What a candidate must beat to be worth its cost."""
 NO_LEXICON = "baseline:lexicon is absent: no lexicon has been fetched (`emoloom fetch lexicon:warriner`)."
 
 
 def leaderboard(
-    scores: Mapping[CellName, Mapping[str, Scores]], evals: Sequence[EvalSet], *, has_lexicon: bool
+    scores: Mapping[CellName, Mapping[str, Scores]], evals: Sequence[EvalSet], *, headline: str, has_lexicon: bool
 ) -> dict[str, Any]:
     """The content of ``leaderboard.json``.
 
     ``rows`` holds every cell on every corpus. ``ranking`` compares, best first, the cells that were judged on all records
-    (fine-tuned candidates and baselines); ``group`` numbers the tie groups, within which nothing separates a candidate from
-    the group's first. ``verdict`` says it in words.
+    (baselines, and fine-tuned candidates by the ``headline`` readout); ``group`` numbers the tie groups, within which
+    nothing separates a candidate from the group's first. ``verdict`` says it in words.
     """
     ranked = {
         cell: ranking_score(_for_ranking(list(found.values())))
         for cell, found in scores.items()
-        if cell[1] != "zero-shot"
+        if cell[1:] in {("tuned", headline), ("baseline", "direct")}
     }
     return {
         "rows": [
@@ -63,15 +64,15 @@ def _is_gold(score: Scores) -> bool:
 
 def _place(cell: CellName, ranked: Mapping[CellName, Estimate]) -> tuple[int, float, str]:
     score = ranked[cell].value if cell in ranked else None
-    return (list(READOUTS)[::-1].index(cell[1]), -(score or 0.0), cell[0])
+    return (STAGES.index(cell[1]), -(score or 0.0), cell[0])
 
 
 def _row(cell: CellName, evals: EvalSet, scores: Scores) -> dict[str, Any]:
-    candidate, stage = cell
+    candidate, stage, readout = cell
     return {
         "candidate": candidate,
         "stage": stage,
-        "readout": READOUTS[stage],
+        "readout": readout,
         "corpus": evals.name,
         "n": scores.n,
         "space": scores.space,
@@ -82,23 +83,14 @@ def _row(cell: CellName, evals: EvalSet, scores: Scores) -> dict[str, Any]:
 
 
 def _ranking(ranked: Mapping[CellName, Estimate]) -> list[dict[str, Any]]:
-    groups = tie_groups({candidate: estimate for (candidate, _), estimate in ranked.items()})
-    stages = dict(ranked.keys())
+    cells = {cell[0]: cell for cell in ranked}
     rows = []
-    for number, group in enumerate(groups, start=1):
-        for candidate in group:
-            stage = stages[candidate]
-            estimate = ranked[candidate, stage]
-            interval = estimate.interval
-            rows.append(
-                {
-                    "candidate": candidate,
-                    "stage": stage,
-                    "score": estimate.value,
-                    "interval": list(interval) if interval else None,
-                    "group": number,
-                }
-            )
+    for number, group in enumerate(tie_groups({name: ranked[cell] for name, cell in cells.items()}), start=1):
+        for name in group:
+            estimate = ranked[cells[name]]
+            interval = list(estimate.interval) if estimate.interval else None
+            row = {"candidate": name, "stage": cells[name][1], "readout": cells[name][2]}
+            rows.append(row | {"score": estimate.value, "interval": interval, "group": number})
     return rows
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from emoloom.assets.cache import Say
@@ -37,11 +37,19 @@ class PlannedModel:
 
 @dataclass(frozen=True)
 class Cell:
-    """One unit of work. ``key`` hashes everything that can change its result."""
+    """One unit of work.
+
+    Attributes:
+        key: hashes everything that can change its result.
+        candidate: whose.
+        stage: ``baseline``, ``zero-shot``, ``training`` or ``tuned``.
+        readout: how the answers are read; ``direct`` for a baseline, empty for a training.
+    """
 
     key: str
     candidate: str
     stage: str
+    readout: str
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,12 @@ def make_plan(config: ScreenConfig, say: Say) -> Plan:
         EmoLoomError: anything that would stop the run later.
     """
     specs = [parse_spec(name) for name in dict.fromkeys(config.model)]
+    if "scored" in config.readout and not (config.recipe.l_cls and config.recipe.l_reg):
+        raise EmoLoomError(
+            "the scored readout needs trained heads, and recipe.l_cls or recipe.l_reg is 0",
+            where="readout",
+            remedy="Set both above 0, or leave this readout out.",
+        )
     teacher = make_teacher(config.lexicon)
     corpora = load_corpora(config, teacher)
     models: list[PlannedModel] = []
@@ -100,33 +114,37 @@ def make_teacher(lexicon: str | None) -> Teacher:
 
 def _cells(config: ScreenConfig, teacher: Teacher, corpora: Corpora, models: list[PlannedModel]) -> tuple[Cell, ...]:
     data = corpora.manifest()
-    common = {
-        "seed": config.seed,
-        "train": data["train"]["sha256"],
-        "eval": [[e["corpus"], e["sha256"]] for e in data["eval"]],
-        "environment": environment(),
-    }
+    taught = {"seed": config.seed, "train": data["train"]["sha256"], "environment": environment()}
+    judged = {"eval": [[e["corpus"], e["sha256"]] for e in data["eval"]]}
     cells = [
-        _cell(f"baseline:{name}", "baseline", common | {"lexicon": _lexicon(teacher)})
+        _cell(f"baseline:{name}", "baseline", "direct", taught | judged | {"lexicon": _lexicon(teacher)})
         for name in BASELINES
         if name != "lexicon" or teacher.lexicon
     ]
     for model in models:
-        identity = common | {
+        name = model.local.name
+        identity = {
             "weights": model.local.fingerprint,
             "trust_remote_code": model.local.trust_remote_code,
             "prompt": model.prompter.digest,
-            "max_new_tokens": MAX_NEW_TOKENS,
         }
-        zero_shot = identity | {"limit": config.zero_shot_limit}
-        tuned = identity | {"recipe": config.recipe.model_dump()}
-        cells.append(_cell(model.local.name, "zero-shot", zero_shot))
-        cells.append(_cell(model.local.name, "tuned", tuned))
+        # Drafts are made from the training records; they cost time and never a token, but a bug there could.
+        written = taught | judged | identity | {"max_new_tokens": MAX_NEW_TOKENS}
+        for readout in config.readout:
+            if readout != "scored":
+                cells.append(_cell(name, "zero-shot", readout, written | {"limit": config.zero_shot_limit}))
+        recipe = {"recipe": config.recipe.model_dump(), "lexicon": _lexicon(teacher)}
+        training = _cell(name, "training", "", taught | identity | recipe)
+        cells.append(training)
+        for readout in config.readout:
+            read = data["tune"]["sha256"] if readout == "scored" else MAX_NEW_TOKENS
+            cells.append(_cell(name, "tuned", readout, judged | {"training": training.key, "read": read}))
     return tuple(cells)
 
 
-def _cell(candidate: str, stage: str, ingredients: Mapping[str, Any]) -> Cell:
-    return Cell(digest({**ingredients, "candidate": candidate, "stage": stage}), candidate, stage)
+def _cell(candidate: str, stage: str, readout: str, ingredients: Mapping[str, Any]) -> Cell:
+    names = {"candidate": candidate, "stage": stage, "readout": readout}
+    return Cell(digest({**ingredients, **names}), **names)
 
 
 def _manifest(
@@ -149,7 +167,7 @@ def _manifest(
             }
             for model in models
         ],
-        "cells": [{"key": cell.key, "candidate": cell.candidate, "stage": cell.stage} for cell in cells],
+        "cells": [asdict(cell) for cell in cells],
     }
 
 

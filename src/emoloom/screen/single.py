@@ -21,9 +21,10 @@ from emoloom.errors import EmoLoomError, unknown_name
 from emoloom.evaluate.score import Scores
 from emoloom.lexicon.teacher import READERS_MEAN, Teacher
 from emoloom.model.load import Candidate, load_candidate, load_prompter
-from emoloom.screen.cell import Cost, Progress, bit_equal, judge, make_row, replies, tuned
+from emoloom.screen.cell import Progress, judge, make_row, tuned
 from emoloom.screen.corpora import load_evals
 from emoloom.screen.plan import make_teacher
+from emoloom.screen.readout import Answer, Written, bit_equal
 from emoloom.screen.suggest import Suggester
 from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
 
@@ -50,7 +51,7 @@ def open_model(model: str | None, run: Path | None, say: Say) -> Opened:
     folder = RunFolder(run)
     manifest = folder.read_json(MANIFEST)
     name = _winner(folder, model)
-    key = next(c["key"] for c in manifest["cells"] if c["candidate"] == name and c["stage"] == "tuned")
+    key = next(c["key"] for c in manifest["cells"] if c["candidate"] == name and c["stage"] == "training")
     config = ScreenConfig.model_validate(manifest["config"])
     expected = next(c["sha256"] for c in manifest["candidates"] if c["name"] == name)
     base = _load(name, say, trust=config.trust_remote_code, expected=expected)
@@ -95,18 +96,18 @@ def evaluate_model(
     rows = []
     for e in sets:
         answers = _answers(opened, e.records, progress)
-        rows += [make_row(e.name, record, reply) for record, reply in zip(e.records, answers, strict=True)]
+        rows += [make_row(e.name, record, answer) for record, answer in zip(e.records, answers, strict=True)]
     return judge(rows, sets, opened.constant, seed)
 
 
 def predict_lines(opened: Opened, requests: Sequence[Request], progress: Progress) -> Iterator[str]:
     """One JSON line for each request, in order."""
-    for request, reply in zip(requests, _answers(opened, requests, progress), strict=True):
-        outcome = parse_reply(reply, GOEMOTIONS)
+    for request, answer in zip(requests, _answers(opened, requests, progress), strict=True):
+        outcome = parse_reply(answer.reply, GOEMOTIONS)
         if isinstance(outcome, Parsed):
             yield f'{{"id":{json.dumps(request.id)},{outcome.reply.line()[1:]}'
         else:
-            yield json.dumps({"id": request.id, "error": outcome.reason, "reply": reply}, ensure_ascii=False)
+            yield json.dumps({"id": request.id, "error": outcome.reason, "reply": answer.reply}, ensure_ascii=False)
 
 
 def read_requests(source: Path | None, stdin: TextIO) -> list[Request]:
@@ -133,11 +134,12 @@ def read_requests(source: Path | None, stdin: TextIO) -> list[Request]:
     ]
 
 
-def _answers(opened: Opened, requests: Sequence[Request], progress: Progress) -> list[str]:
-    """The reply text of each request, in order."""
-    found: dict[int, str] = {}
-    guard = not bit_equal(opened.candidate, requests)
-    for index, reply in replies(opened.candidate, requests, Suggester((), opened.teacher), Cost(), guard):
-        found[index] = reply
+def _answers(opened: Opened, requests: Sequence[Request], progress: Progress) -> list[Answer]:
+    """The answer to each request, in order."""
+    found: dict[int, Answer] = {}
+    suggester = Suggester((), opened.teacher)
+    readout = Written(opened.candidate, suggester, guard=not bit_equal(opened.candidate, requests))
+    for index, answer in readout.answers(requests):
+        found[index] = answer
         progress("decoding", 1, len(requests))
     return [found[index] for index in range(len(requests))]

@@ -31,16 +31,22 @@ class Suggester:
     def for_request(self, request: Request) -> Callable[[tuple[str, ...]], str]:
         """A function from labels to the likely reply line for this text."""
 
-        # Without a lexicon nothing tells the cue; authors like the end of a sentence.
-        cues = () if self._teacher.lexicon else (" ".join(request.text.split()[-_CUE_WORDS:]),)
-
         def suggest(labels: tuple[str, ...]) -> str:
-            bare = Record(id=request.id, text=request.text, labels=labels, cues=cues, corpus="", split="")
-            taught = self._teacher.complete(bare)
+            taught = self._taught(request, labels)
             weak = taught.vad.triple if taught.vad else (0.5, 0.5, 0.5)
             return make_reply(labels, self._gold.get(labels[0], weak), taught.rationale, GOEMOTIONS).line()
 
         return suggest
+
+    def rationale(self, request: Request, labels: tuple[str, ...]) -> str:
+        """The rationale that training data would hold for this text with these labels."""
+        return self._taught(request, labels).rationale
+
+    def _taught(self, request: Request, labels: tuple[str, ...]) -> Record:
+        # Without a lexicon nothing tells the cue; authors like the end of a sentence.
+        cues = () if self._teacher.lexicon else (" ".join(request.text.split()[-_CUE_WORDS:]),)
+        bare = Record(id=request.id, text=request.text, labels=labels, cues=cues, corpus="", split="")
+        return self._teacher.complete(bare)
 
 
 def _mean_gold(train: Sequence[Record]) -> dict[str, VAD]:

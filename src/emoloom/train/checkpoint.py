@@ -1,9 +1,12 @@
-"""Where an interrupted training goes on: trained weights, optimizer moments and the step, in one safetensors file."""
+"""Where an interrupted training goes on: trained weights, optimizer moments and all else that decides the next step, in one
+safetensors file."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -15,29 +18,28 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def save_checkpoint(
-    path: Path, named: dict[str, torch.nn.Parameter], optimizer: torch.optim.AdamW, step: int, losses: list[float]
+    path: Path, named: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.AdamW, progress: Mapping[str, Any]
 ) -> None:
-    """Writes the state after ``step`` optimizer steps, atomically."""
+    """Writes weights, moments and ``progress`` (ready for JSON, with the number of ``step`` s done), atomically."""
     tensors = {f"weight/{name}": parameter.detach() for name, parameter in named.items()}
     for name, parameter in named.items():
         for moment in _MOMENTS:
             tensors[f"{moment}/{name}"] = optimizer.state[parameter][moment]
     contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomic(path, save(contiguous, metadata={"step": str(step), "losses": json.dumps(losses)}))
+    write_atomic(path, save(contiguous, metadata={"progress": json.dumps(progress)}))
 
 
 def load_checkpoint(
-    path: Path, named: dict[str, torch.nn.Parameter], optimizer: torch.optim.AdamW
-) -> tuple[int, list[float]]:
-    """Puts weights and moments back and returns the step and the losses so far; (0, []) where there is no checkpoint."""
+    path: Path, named: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.AdamW
+) -> dict[str, Any] | None:
+    """Puts weights and moments back and returns the progress that was saved; None where there is no checkpoint."""
     if not path.exists():
-        return 0, []
+        return None
     with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-        step = int(metadata["step"])
+        progress: dict[str, Any] = json.loads(file.metadata()["progress"])
         for name, parameter in named.items():
             with torch.no_grad():
                 parameter.copy_(file.get_tensor(f"weight/{name}"))
             moments = {moment: file.get_tensor(f"{moment}/{name}").to(parameter.device) for moment in _MOMENTS}
-            optimizer.state[parameter] = {"step": torch.tensor(float(step)), **moments}
-    return step, json.loads(metadata["losses"])
+            optimizer.state[parameter] = {"step": torch.tensor(float(progress["step"])), **moments}
+    return progress

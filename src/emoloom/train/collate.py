@@ -1,58 +1,74 @@
-"""Records as training examples, and the order in which they are seen."""
+"""Records as training examples."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from emoloom.contract.affect import VAD
 from emoloom.contract.record import Record, make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
 from emoloom.model.prompts import Prompter
 
-# Batches are formed among this many batches' worth of shuffled records: enough for alike lengths, little enough for chance.
-_BUCKET = 16
-
 
 @dataclass(frozen=True)
 class Example:
-    """One record as tokens: the prompt's own part, then the reply with its end-of-sequence token."""
+    """One record as tokens, and what the objective's terms ask of it.
+
+    Attributes:
+        prompt: the prompt's own tokens, after the shared prefix.
+        reply: the tokens of ``line`` and the end-of-sequence token.
+        line: the reply as text.
+        labels: indices of its labels in the ``goemotions`` space.
+        vad: the record's VAD before it is rounded to two decimals.
+        vad_weight: how far it is to be trusted, in [0, 1].
+        atoms: the appraisal atoms of the text, or None where nobody read them.
+        source: what the mixture draws it from: ``CORPUS/LABEL``, by its rarest label.
+    """
 
     record_id: str
     prompt: tuple[int, ...]
     reply: tuple[int, ...]
+    line: str = ""
+    labels: tuple[int, ...] = ()
+    vad: VAD = (0.5, 0.5, 0.5)
+    vad_weight: float = 0.0
+    atoms: tuple[float, ...] | None = None
+    source: str = ""
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.reply)
 
 
-def example(record: Record, prompter: Prompter) -> Example:
-    """A completed record (labels in ``goemotions``, VAD and rationale) as tokens.
+def examples(records: Sequence[Record], prompter: Prompter) -> list[Example]:
+    """Completed records (labels in ``goemotions``, VAD and rationale) as examples, in order.
 
     Raises:
-        EmoLoomError: the record lacks labels or VAD.
+        EmoLoomError: a record lacks labels or VAD.
     """
+    counts = Counter(label for record in records for label in record.labels)
+    return [_example(record, prompter, counts) for record in records]
+
+
+def _example(record: Record, prompter: Prompter, counts: Counter[str]) -> Example:
     if not record.labels or record.vad is None:
         raise EmoLoomError(
             f"record {record.id} has no {'VAD' if record.labels else 'labels'} to learn from",
             where=record.corpus,
             remedy="Train on a corpus with labels; fetch a lexicon for weak VAD.",
         )
-    reply = make_reply(record.labels, record.vad.triple, record.rationale, GOEMOTIONS)
-    return Example(record.id, prompter.encode(record).own, tuple(prompter.encode_reply(reply.line())))
-
-
-def batches(lengths: Sequence[int], size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Indices of the examples of each batch of one epoch, a pure function of the arguments.
-
-    Every example occurs once. Batches hold examples of alike length and come in random order.
-    """
-    rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(lengths)).tolist()
-    formed: list[list[int]] = []
-    for start in range(0, len(order), size * _BUCKET):
-        bucket = sorted(order[start : start + size * _BUCKET], key=lambda index: lengths[index])
-        formed.extend(bucket[i : i + size] for i in range(0, len(bucket), size))
-    return [formed[i] for i in rng.permutation(len(formed))]
+    line = make_reply(record.labels, record.vad.triple, record.rationale, GOEMOTIONS).line()
+    rarest = min(record.labels, key=lambda label: (counts[label], label))
+    return Example(
+        record.id,
+        prompter.encode(record).own,
+        tuple(prompter.encode_reply(line)),
+        line,
+        tuple(GOEMOTIONS.index[label] for label in record.labels),
+        record.vad.triple,
+        record.vad_weight,
+        record.appraisal.atoms if record.appraisal else None,
+        f"{record.corpus}/{rarest}",
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,92 +13,133 @@ import torch
 
 from emoloom.config import Recipe
 from emoloom.errors import EmoLoomError
+from emoloom.mixture.sampler import Drawn, Epochs, Mixture, Order
 from emoloom.train.checkpoint import load_checkpoint, save_checkpoint
-from emoloom.train.collate import Example, batches
-from emoloom.train.sft import sft_loss
+from emoloom.train.collate import Example
+from emoloom.train.objective import Objective
 
 Advance = Callable[[int], None]
 """Told how many more examples were trained on."""
 
+# The heads begin at zero; with the rate of full fine-tuning they would hardly leave it.
+_HEAD_RATE = 1e-3
+
+
+@dataclass
+class History:
+    """What happened in a training.
+
+    Attributes:
+        losses: for each term its unweighted mean at each step: over reply tokens for ``sft``, over examples for the others.
+        mixture: what was drawn from the sources, window by window; empty where every example is seen alike.
+    """
+
+    losses: dict[str, list[float]]
+    mixture: list[Drawn]
+
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     """The rate of 0-based ``step`` of ``steps``: linear warm-up to the recipe's rate, then a half cosine to zero."""
+    return recipe.rate * _schedule(recipe, step, steps)
+
+
+def _schedule(recipe: Recipe, step: int, steps: int) -> float:
     warm = math.ceil(recipe.warmup * steps)
     if step < warm:
-        return recipe.rate * (step + 1) / warm
-    return recipe.rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def make_order(examples: Sequence[Example], recipe: Recipe, steps: int, seed: int) -> Order:
+    """The order in which ``recipe`` sees the examples."""
+    lengths = [len(example) for example in examples]
+    if recipe.mixture == "natural":
+        return Epochs(lengths, recipe.batch_size, steps, seed)
+    sources = [example.source for example in examples]
+    return Mixture(sources, lengths, recipe.batch_size, seed, recipe.t_min, recipe.t_max)
 
 
 def train(
     model: Any,
-    prefix: Sequence[int],
+    objective: Objective,
     examples: Sequence[Example],
     recipe: Recipe,
     *,
+    steps: int,
     seed: int,
     checkpoint: Path,
     checkpoint_seconds: float,
     advance: Advance,
-) -> list[float]:
-    """Trains the parameters of ``model`` that require gradients, from ``checkpoint`` on if there is one.
+) -> History:
+    """Trains the parameters of ``model`` that require gradients and the objective's heads, from ``checkpoint`` on if there is
+    one.
 
     The result is the same bits whether or not it was interrupted, on the same machine with the same number of threads.
 
     Args:
-        prefix: token ids that all prompts share.
+        steps: how many batches to train on.
         seed: decides the order of the examples.
         checkpoint: file to go on from, written every ``checkpoint_seconds``.
-
-    Returns:
-        Mean loss of a reply token at each step.
 
     Raises:
         EmoLoomError: the loss is not finite; the last checkpoint stays.
     """
-    named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    optimizer = torch.optim.AdamW(named.values(), lr=recipe.rate, weight_decay=recipe.weight_decay)
-    lengths = [len(example) for example in examples]
-    plan = [batch for epoch in range(recipe.epochs) for batch in batches(lengths, recipe.batch_size, seed, epoch)]
-    done, losses = load_checkpoint(checkpoint, named, optimizer)
-    advance(sum(len(batch) for batch in plan[:done]))
+    own = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    heads = dict(objective.heads.named_parameters(prefix="heads")) if objective.heads is not None else {}
+    groups = [{"params": list(own.values()), "peak": recipe.rate}, {"params": list(heads.values()), "peak": _HEAD_RATE}]
+    named = own | heads
+    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.rate, weight_decay=recipe.weight_decay)
+    order = make_order(examples, recipe, steps, seed)
+    done, seen, losses = 0, 0, dict[str, list[float]]()
+    if saved_progress := load_checkpoint(checkpoint, named, optimizer):
+        done, seen, losses = (saved_progress[key] for key in ("step", "examples", "losses"))
+        order.restore(saved_progress["order"])
+    advance(seen)
     saved = time.monotonic()
     # Dropout would draw random numbers that a checkpoint does not hold.
     model.eval()
-    for step in range(done, len(plan)):
-        batch = [examples[index] for index in plan[step]]
+    for step in range(done, steps):
+        batch = [examples[index] for index in order.batch(step)]
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, step, len(plan))
-        losses.append(_step(model, prefix, batch, recipe, optimizer, named))
+            group["lr"] = group["peak"] * _schedule(recipe, step, steps)
+        for name, loss in _step(objective, batch, recipe, optimizer, named).items():
+            losses.setdefault(name, []).append(loss)
+        if "entropy" in losses:
+            order.observe(losses["entropy"][-1])
+        seen += len(batch)
         advance(len(batch))
-        if time.monotonic() - saved > checkpoint_seconds and step + 1 < len(plan):
-            save_checkpoint(checkpoint, named, optimizer, step + 1, losses)
+        if time.monotonic() - saved > checkpoint_seconds and step + 1 < steps:
+            progress = {"step": step + 1, "examples": seen, "losses": losses, "order": order.state()}
+            save_checkpoint(checkpoint, named, optimizer, progress)
             saved = time.monotonic()
-    return losses
+    return History(losses, order.log if isinstance(order, Mixture) else [])
 
 
 def _step(
-    model: Any,
-    prefix: Sequence[int],
+    objective: Objective,
     batch: Sequence[Example],
     recipe: Recipe,
     optimizer: torch.optim.AdamW,
-    named: dict[str, torch.nn.Parameter],
-) -> float:
-    """One optimizer step; returns the mean loss of a reply token."""
+    named: Mapping[str, torch.nn.Parameter],
+) -> dict[str, float]:
+    """One optimizer step; returns the mean of each term."""
     tokens = sum(len(example.reply) for example in batch)
-    total = 0.0
+    means: dict[str, float] = {}
     for start in range(0, len(batch), recipe.micro_batch):
-        loss = sft_loss(model, prefix, batch[start : start + recipe.micro_batch]) / tokens
-        loss.backward()  # type: ignore[no-untyped-call]
-        total += float(loss.detach())
+        terms = objective(batch[start : start + recipe.micro_batch])
+        objective.weighted(terms, tokens, len(batch)).backward()  # type: ignore[no-untyped-call]
+        for name, value in terms.items():
+            share = float(value.detach()) / (tokens if name == "sft" else len(batch))
+            means[name] = means.get(name, 0.0) + share
     norm = float(torch.nn.utils.clip_grad_norm_(named.values(), recipe.clip))
-    if not math.isfinite(total + norm):
+    if not math.isfinite(sum(means.values()) + norm):
         ids = ", ".join(example.record_id for example in batch)
+        spoken = ", ".join(f"{name} {value}" for name, value in means.items())
         raise EmoLoomError(
-            f"the loss is {total} and the gradient norm {norm} on the records {ids}",
+            f"a loss or gradient is not finite ({spoken}, gradient norm {norm}) on the records {ids}",
             where="training",
-            remedy="Lower recipe.learning_rate, or look at these records.",
+            remedy="Lower recipe.learning_rate, or look at these records; the last checkpoint is kept.",
         )
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return total
+    return means

@@ -1,0 +1,38 @@
+"""The `scored` readout: one forward a pack gives every text's label log-odds and VAD, without writing a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from emoloom.model.forward import packed_states
+from emoloom.model.heads import Heads
+from emoloom.model.packing import pack
+
+# Own tokens in a forward, as in fast decoding.
+PACK_TOKENS = 2048
+
+
+@torch.inference_mode()
+def read_heads(
+    model: Any, heads: Heads, prefix: Sequence[int], prompts: Sequence[Sequence[int]]
+) -> Iterator[tuple[int, list[float], list[float]]]:
+    """Yields (index, log-odds of each label, VAD) of every prompt, pack by pack.
+
+    Args:
+        heads: trained with the model.
+        prefix: token ids shared by all prompts, a multiple of 16 of them.
+        prompts: each prompt's own tokens.
+    """
+    # Alike lengths together: attention is computed on a grid as wide as the longest sequence.
+    waiting = sorted(range(len(prompts)), key=lambda i: len(prompts[i]), reverse=True)
+    while waiting:
+        members = [waiting.pop()]
+        while waiting and sum(len(prompts[i]) for i in members) + len(prompts[waiting[-1]]) <= PACK_TOKENS:
+            members.append(waiting.pop())
+        packed = pack(prefix, [prompts[i] for i in members], next(model.parameters()).device)
+        last = [offset + len(prompts[i]) - 1 for i, offset in zip(members, packed.offsets, strict=True)]
+        logits, vad = heads(packed_states(model, packed, last)[1])
+        yield from zip(members, logits.tolist(), vad.tolist(), strict=True)

@@ -1,0 +1,66 @@
+"""Light heads beside the language model's own: label logits and VAD from the last prompt token."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch.nn.functional import layer_norm
+
+from emoloom.errors import EmoLoomError
+from emoloom.store.files import write_atomic
+
+FILE = "heads.safetensors"
+"""Where the heads lie, beside the adapter."""
+_AXES = 3
+
+
+class Heads(torch.nn.Module):
+    """Two linear maps of a normalised hidden state: to the logits of L labels, and to VAD through a sigmoid.
+
+    They begin at zero: every label at probability 0.5 and every axis at 0.5, so that no random number is drawn.
+
+    Args:
+        size: width H of the hidden states.
+        labels: L.
+    """
+
+    def __init__(self, size: int, labels: int) -> None:
+        super().__init__()
+        self.label = torch.nn.Linear(size, labels)
+        self.vad = torch.nn.Linear(size, _AXES)
+        for parameter in self.parameters():
+            torch.nn.init.zeros_(parameter)
+
+    def forward(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Label logits (B, L) and VAD (B, 3) in [0, 1] of hidden states (B, H)."""
+        # Models differ in the scale of their last hidden state by orders of magnitude; a learning rate must suit all.
+        normal = layer_norm(states.float(), states.shape[-1:])
+        return self.label(normal), self.vad(normal).sigmoid()
+
+
+def save_heads(heads: Heads, folder: Path) -> None:
+    """Writes the heads into an adapter's folder, atomically."""
+    state = {name: tensor.cpu().contiguous() for name, tensor in heads.state_dict().items()}
+    write_atomic(folder / FILE, save(state, metadata={"format": "pt"}))
+
+
+def load_heads(folder: Path) -> Heads:
+    """The heads in an adapter's folder.
+
+    Raises:
+        EmoLoomError: there are none, or the file is damaged.
+    """
+    path = folder / FILE
+    remedy = "Train with l_cls and l_reg above 0, or use another readout."
+    try:
+        state = load_file(path)
+        heads = Heads(state["label.weight"].shape[1], state["label.weight"].shape[0])
+        heads.load_state_dict(state)
+    except FileNotFoundError as error:
+        raise EmoLoomError("this adapter was trained without heads", where=str(folder), remedy=remedy) from error
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        raise EmoLoomError(f"the heads cannot be read: {error}", where=str(path), remedy=remedy) from error
+    return heads.eval()

@@ -1,0 +1,122 @@
+"""The ways of reading an answer out of a model, each with its own column in the table.
+
+``free``: the model writes a reply, greedily, as it likes. ``constrained``: it writes what the contract's grammar allows and
+nothing else. ``scored``: it writes nothing; one forward over the prompt gives label probabilities and VAD through the heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from emoloom.contract.record import Request, make_reply
+from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.decode.draft import Memory, ReplyDrafter
+from emoloom.decode.fast import Counts, decode_fast, self_test
+from emoloom.decode.scored import read_heads
+from emoloom.model.heads import Heads
+from emoloom.model.load import MAX_NEW_TOKENS, Candidate
+from emoloom.screen.suggest import Suggester
+from emoloom.screen.thresholds import choose
+
+# Replies decoded between two looks at the packing: alike lengths share a pack within a chunk, memory stays bounded.
+_CHUNK = 256
+# Decimals of a label probability in replies.jsonl.
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A reply line as the model gave it; ``probabilities`` of the labels, in their order, where the readout has them."""
+
+    reply: str
+    probabilities: list[float] | None = None
+
+
+class Readout(Protocol):
+    """Reads a candidate's answers."""
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+        """Yields (index, answer) of every request, as they are finished."""
+        ...
+
+
+@dataclass
+class Written:
+    """Replies that the model writes.
+
+    Attributes:
+        guard: whether near-ties are decided by the canonical forward, because packing changes bits on this machine.
+        counts: what writing cost so far.
+    """
+
+    candidate: Candidate
+    suggester: Suggester
+    guard: bool
+    counts: Counts = field(default_factory=Counts)
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+        """See :class:`Readout`."""
+        prompter = self.candidate.prompter
+        memory = Memory()
+        for start in range(0, len(requests), _CHUNK):
+            drafted = []
+            for request in requests[start : start + _CHUNK]:
+                prompt = prompter.encode(request).own
+                suggest = self.suggester.for_request(request)
+                drafted.append((prompt, ReplyDrafter(prompter, self.suggester.labels, suggest, memory, prompt)))
+            for index, generated in decode_fast(
+                self.candidate.model,
+                prompter.prefix,
+                drafted,
+                eos=prompter.eos,
+                max_new_tokens=MAX_NEW_TOKENS,
+                guard=self.guard,
+                counts=self.counts,
+            ):
+                reply = prompter.decode(generated)
+                memory.add(reply, generated)
+                yield start + index, Answer(reply)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Replies composed from the heads: the labels that reach their ``thresholds`` (k,) on log-odds, and the VAD head's values.
+
+    The rationale is the one that training would have shown for these labels: the heads give none.
+    """
+
+    candidate: Candidate
+    heads: Heads
+    thresholds: npt.NDArray[np.float64]
+    suggester: Suggester
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+        """See :class:`Readout`."""
+        for index, log_odds, (v, a, d) in score_requests(self.candidate, self.heads, requests):
+            chosen = choose(log_odds[None], self.thresholds)[0]
+            labels = tuple(GOEMOTIONS.labels[i] for i in np.flatnonzero(chosen))
+            rationale = self.suggester.rationale(requests[index], labels)
+            reply = make_reply(labels, (v, a, d), rationale, GOEMOTIONS).line()
+            yield index, Answer(reply, (1 / (1 + np.exp(-log_odds))).round(_DIGITS).tolist())
+
+
+def score_requests(
+    candidate: Candidate, heads: Heads, requests: Sequence[Request]
+) -> Iterator[tuple[int, npt.NDArray[np.float64], list[float]]]:
+    """Yields (index, log-odds (k,) of the labels, VAD) of every request, by one forward each."""
+    prompter = candidate.prompter
+    for start in range(0, len(requests), _CHUNK):
+        prompts = [prompter.encode(request).own for request in requests[start : start + _CHUNK]]
+        for index, log_odds, vad in read_heads(candidate.model, heads, prompter.prefix, prompts):
+            yield start + index, np.array(log_odds), vad
+
+
+def bit_equal(candidate: Candidate, requests: Sequence[Request]) -> bool:
+    """Whether packing these requests changes no bit of their logits on this machine (:func:`self_test`)."""
+    prompter = candidate.prompter
+    return self_test(candidate.model, prompter.prefix, [prompter.encode(request).own for request in requests])

@@ -1,0 +1,45 @@
+"""From label scores to label sets: one threshold a label, tuned for F1 and shrunk where examples are few."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import precision_recall_curve
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+SHRINKAGE = 5.0
+"""How many positive examples the threshold shared by all labels is worth against a label's own."""
+FLOOR = -3.0
+"""Log-odds below which no threshold is sought: a label that is absent from a fold's training records has none."""
+
+
+def tune_thresholds(log_odds: Floats, gold: Bools) -> Floats:
+    """Thresholds (k,) on log-odds (n, k) for labels ``gold`` (n, k); infinite for a label without positives.
+
+    A label's own threshold is the one of highest F1. Few positives make that a lottery, so it is drawn towards the mean of
+    all own thresholds, weighted by support, as if by :data:`SHRINKAGE` more positives.
+    """
+    support = gold.sum(axis=0)
+    own = np.zeros(len(support))
+    for i in np.flatnonzero(gold.any(axis=0) & ~gold.all(axis=0)):
+        own[i] = _best_threshold(log_odds[:, i], gold[:, i])
+    shared = np.average(own, weights=support)
+    shrunk = (support * own + SHRINKAGE * shared) / (support + SHRINKAGE)
+    return np.where(support > 0, shrunk, np.inf)
+
+
+def _best_threshold(log_odds: Floats, gold: Bools) -> float:
+    """The threshold of highest F1 (of equals the lowest), half-way to the next lower score; some ``gold`` is true."""
+    precision, recall, cuts = precision_recall_curve(gold, np.maximum(log_odds, FLOOR))
+    f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(np.float64).tiny)
+    best = int(f1[:-1].argmax())
+    return float((cuts[best] + cuts[max(best - 1, 0)]) / 2)
+
+
+def choose(log_odds: Floats, thresholds: Floats) -> Bools:
+    """Which labels (n, k) reach their thresholds (k,); the one of highest log-odds (n, k) where none does."""
+    chosen = log_odds >= thresholds
+    chosen[np.arange(len(chosen)), log_odds.argmax(axis=1)] |= ~chosen.any(axis=1)
+    return chosen

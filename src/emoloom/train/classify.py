@@ -1,0 +1,35 @@
+"""``L_cls``: the label head against the record's labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+# Square root of the odds against a label: full balance lets a label with three examples outweigh all others.
+_BALANCE = 0.5
+
+
+def classification_loss(logits: torch.Tensor, labels: torch.Tensor, balance: torch.Tensor) -> torch.Tensor:
+    r"""Sum over examples of :math:`\frac1L\sum_l \mathrm{BCE}(\hat y_{bl}, y_{bl})`, a scalar.
+
+    Args:
+        logits: (B, L) of the label head.
+        labels: (B, L) multi-hot, 0 or 1.
+        balance: (L,) how much heavier a label's positive examples weigh.
+    """
+    each = binary_cross_entropy_with_logits(logits, labels, pos_weight=balance, reduction="none")
+    return each.mean(dim=-1).sum()
+
+
+def label_balance(labels: Sequence[Sequence[int]], size: int) -> list[float]:
+    r"""For each of ``size`` labels :math:`\sqrt{n_-/n_+}`, at least 1; 1 for a label without examples.
+
+    Args:
+        labels: the label indices of every training example.
+    """
+    counts = np.bincount(np.array([label for each in labels for label in each], dtype=np.int64), minlength=size)
+    odds = (len(labels) - counts) / np.maximum(counts, 1)
+    return [float(x) for x in np.where(counts > 0, np.maximum(odds**_BALANCE, 1.0), 1.0)]

@@ -1,0 +1,58 @@
+"""Which label the model is about to write: its distribution at the first label of a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from emoloom.contract.taxonomy import Taxonomy
+from emoloom.errors import EmoLoomError
+from emoloom.model.prompts import Prompter
+from emoloom.model.vocabulary import Vocabulary
+from emoloom.train.layout import lay_out
+
+
+class FirstLabel:
+    """Reads a label distribution off the logits at the token that begins the first label.
+
+    Labels that begin with the same token share its probability evenly.
+
+    Args:
+        prompter: encodes a reply line.
+        space: the L labels.
+
+    Raises:
+        EmoLoomError: the tokenizer spells a reply in a way that cannot be followed.
+    """
+
+    def __init__(self, prompter: Prompter, vocabulary: Vocabulary, space: Taxonomy, device: torch.device) -> None:
+        firsts = []
+        for label in space.labels:
+            line = f'{{"labels":["{label}"],"vad":{{"v":0.50,"a":0.50,"d":0.50}},"rationale":"x"}}'
+            ids = prompter.encode_reply(line)
+            layout = lay_out(vocabulary, line, ids)
+            if layout is None:
+                raise cannot_follow(prompter)
+            firsts.append(ids[layout.label])
+        self._ids = torch.tensor(firsts, device=device)
+        self._shared = torch.tensor([float(firsts.count(token)) for token in firsts], device=device)
+
+    def probabilities(self, logits: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
+        """(B, L), each row summing to 1, from the logits (R, V) at ``rows`` (B of them); differentiable."""
+        # Dividing a probability by n is subtracting log n from its logit.
+        return (logits[list(rows)][:, self._ids] - self._shared.log()).softmax(dim=-1)
+
+
+def entropy(probabilities: torch.Tensor) -> torch.Tensor:
+    r""":math:`-\sum_l q_{bl} \log q_{bl}` in nats, (B,), of distributions (B, L)."""
+    return -(probabilities * probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()).sum(dim=-1)
+
+
+def cannot_follow(prompter: Prompter) -> EmoLoomError:
+    """The error for a tokenizer whose tokens cannot be laid beside the reply's text."""
+    return EmoLoomError(
+        "the tokenizer spells a reply with tokens that do not add up to its text",
+        where=str(prompter.tokenizer.name_or_path),
+        remedy="Set recipe.l_vad and recipe.l_app to 0 and recipe.mixture to natural.",
+    )

@@ -1,0 +1,151 @@
+r"""The training objective.
+
+.. math:: L = L_{sft} + \ell_{cls} L_{cls} + \ell_{reg} L_{reg} + \ell_{vad} L_{vad} + \ell_{app} L_{app}
+
+:math:`L_{sft}` is a mean over reply tokens, every other term a mean over examples. A term with weight 0 is not computed, so
+that with all of them at 0 training is plain supervised fine-tuning, bit for bit.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from emoloom.config import Recipe
+from emoloom.contract.affect import AFFECT, VAD
+from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.model.heads import Heads
+from emoloom.model.prompts import Prompter
+from emoloom.model.vocabulary import Vocabulary
+from emoloom.train.appraise import appraisal_loss
+from emoloom.train.classify import classification_loss, label_balance
+from emoloom.train.collate import Example
+from emoloom.train.labelling import FirstLabel, cannot_follow, entropy
+from emoloom.train.layout import Layout, lay_out
+from emoloom.train.passed import Passed, run_forward
+from emoloom.train.preserve import WordTable, implied_numbers, preserving_loss
+from emoloom.train.regress import regression_loss
+from emoloom.train.sft import sft_loss
+
+REGULARIZERS = ("cls", "reg", "vad", "app")
+"""The terms beside ``sft``; ``l_NAME`` in the recipe is the weight of each."""
+
+
+class Objective:
+    """The recipe's terms, ready for one candidate and its training examples.
+
+    Attributes:
+        heads: the label and VAD heads, or None where no term reads them.
+    """
+
+    def __init__(
+        self, model: Any, prompter: Prompter, examples: Sequence[Example], recipe: Recipe, words: Mapping[str, VAD]
+    ) -> None:
+        """Prepares the terms of ``recipe``.
+
+        Args:
+            model: the candidate, on its device.
+            prompter: its tokenizer.
+            examples: everything that will be trained on.
+            words: values of words on the records' scale, for ``L_vad``.
+
+        Raises:
+            EmoLoomError: a term needs to know where the numbers stand in a reply, and the tokenizer does not show it.
+        """
+        self._model = model
+        self._prompter = prompter
+        self._recipe = recipe
+        self._device = next(model.parameters()).device
+        self.heads: Heads | None = None
+        if recipe.l_cls or recipe.l_reg:
+            size = model.get_output_embeddings().weight.shape[1]
+            self.heads = Heads(size, len(GOEMOTIONS.labels)).to(self._device)
+        self._balance = self._tensor(label_balance([e.labels for e in examples], len(GOEMOTIONS.labels)))
+        self._layouts: dict[str, Layout] = {}
+        if recipe.l_vad or recipe.l_app or recipe.mixture == "entropy":
+            vocabulary = Vocabulary(prompter.tokenizer)
+            self._first = FirstLabel(prompter, vocabulary, GOEMOTIONS, self._device)
+            self._words = WordTable(vocabulary, words, self._device)
+            for example in examples:
+                layout = lay_out(vocabulary, example.line, example.reply)
+                if layout is None:
+                    raise cannot_follow(prompter)
+                self._layouts[example.record_id] = layout
+        self._profiles = self._tensor([AFFECT[label].appraisal for label in GOEMOTIONS.labels])
+
+    def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """One forward over ``examples``.
+
+        Returns:
+            The terms by name, each a sum (over reply tokens for ``sft``, else over examples) that is not yet weighted; with
+            ``entropy``, which is no term, that of the label distribution where the mixture asks for it.
+        """
+        recipe = self._recipe
+        passed = run_forward(self._model, self._prompter.prefix, examples)
+        terms = {"sft": sft_loss(passed)}
+        if self.heads is not None:
+            logits, vad = self.heads(passed.states)
+            if recipe.l_cls:
+                terms["cls"] = classification_loss(logits, self._labels(examples), self._balance)
+            if recipe.l_reg:
+                terms["reg"] = regression_loss(vad, *self._vad(examples))
+        if recipe.l_vad:
+            terms["vad"] = self._preserving(passed)
+        if recipe.l_app or recipe.mixture == "entropy":
+            rows = [start + self._layouts[e.record_id].label for start, e in zip(passed.starts, examples, strict=True)]
+            probabilities = self._first.probabilities(passed.logits, rows)
+            if recipe.mixture == "entropy":
+                terms["entropy"] = entropy(probabilities).detach().sum()
+            if recipe.l_app:
+                terms["app"] = appraisal_loss(probabilities, self._profiles, *self._atoms(examples))
+        return terms
+
+    def weighted(self, terms: Mapping[str, torch.Tensor], tokens: int, examples: int) -> torch.Tensor:
+        """The part of the objective that a micro-batch contributes to a batch of so many reply ``tokens`` and ``examples``."""
+        total = terms["sft"] / tokens
+        for name in REGULARIZERS:
+            if name in terms:
+                total = total + getattr(self._recipe, f"l_{name}") * terms[name] / examples
+        return total
+
+    def calibrated_heads(self) -> Heads:
+        """The trained heads with the label balance taken back out: their log-odds are those of a label as common as in
+        training, which weighing its positive side by w had raised by log w.
+
+        Raises:
+            ValueError: the recipe trains no heads.
+        """
+        if self.heads is None:
+            raise ValueError("the recipe trains no heads")
+        calibrated = copy.deepcopy(self.heads)
+        with torch.no_grad():
+            calibrated.label.bias.sub_(self._balance.log())
+        return calibrated
+
+    def _preserving(self, passed: Passed) -> torch.Tensor:
+        layouts = [self._layouts[example.record_id] for example in passed.examples]
+        numbers = implied_numbers(passed.logits, passed.starts, layouts)
+        replies = [example.reply for example in passed.examples]
+        words, counts = self._words.implied(passed.logits, passed.starts, layouts, replies)
+        return preserving_loss(numbers, words, counts, *self._vad(passed.examples))
+
+    def _labels(self, examples: Sequence[Example]) -> torch.Tensor:
+        hot = torch.zeros(len(examples), len(GOEMOTIONS.labels), device=self._device)
+        for row, example in enumerate(examples):
+            hot[row, list(example.labels)] = 1.0
+        return hot
+
+    def _vad(self, examples: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._tensor([e.vad for e in examples]), self._tensor([e.vad_weight for e in examples])
+
+    def _atoms(self, examples: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The verifier's atoms and which examples have them."""
+        unread = (0.5,) * 4
+        atoms = self._tensor([e.atoms or unread for e in examples])
+        return atoms, self._tensor([float(e.atoms is not None) for e in examples])
+
+    def _tensor(self, values: Sequence[Any]) -> torch.Tensor:
+        return torch.tensor(values, dtype=torch.float32, device=self._device)

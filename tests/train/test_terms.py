@@ -1,0 +1,150 @@
+"""The heads' losses, the appraisal loss and the first label: against scikit-learn, scipy and finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import entropy as scipy_entropy
+from sklearn.metrics import log_loss
+from tests import tiny
+
+from emoloom.contract.affect import AFFECT
+from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.model.heads import Heads
+from emoloom.model.vocabulary import Vocabulary
+from emoloom.train.appraise import appraisal_loss, implied_profile
+from emoloom.train.classify import classification_loss, label_balance
+from emoloom.train.labelling import FirstLabel, entropy
+from emoloom.train.regress import regression_loss
+
+PROFILES = torch.tensor([AFFECT[label].appraisal for label in GOEMOTIONS.labels], dtype=torch.float64)
+
+
+@pytest.fixture(autouse=True)
+def double_precision() -> Iterator[None]:
+    """Finite differences need it."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+LABELS = (draw(5, 28, seed=1) > 1).to(torch.float64)
+WEIGHT = torch.tensor([0.0, 0.3, 0.5, 1.0, 1.0], dtype=torch.float64)
+
+
+def classified(logits: torch.Tensor) -> torch.Tensor:
+    return classification_loss(logits, LABELS, torch.linspace(1, 4, 28))
+
+
+def regressed(predicted: torch.Tensor) -> torch.Tensor:
+    return regression_loss(predicted, draw(5, 3, seed=2).sigmoid(), WEIGHT)
+
+
+def appraised(logits: torch.Tensor) -> torch.Tensor:
+    return appraisal_loss(logits.softmax(-1), PROFILES, draw(5, 4, seed=3).sigmoid(), WEIGHT)
+
+
+TERMS = pytest.mark.parametrize(
+    ("term", "width"), [(classified, 28), (regressed, 3), (appraised, 28)], ids=["cls", "reg", "app"]
+)
+Term = Callable[[torch.Tensor], torch.Tensor]
+
+
+@TERMS
+def test_gradients_are_finite_differences(term: Term, width: int) -> None:
+    assert torch.autograd.gradcheck(term, (draw(5, width).requires_grad_(),), atol=1e-6)
+
+
+@TERMS
+def test_a_term_falls_when_it_is_optimised_alone(term: Term, width: int) -> None:
+    values = draw(5, width).requires_grad_()
+    optimizer = torch.optim.Adam([values], lr=0.05)
+    losses = []
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss = term(values)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.35 * losses[0]
+
+
+def test_unbalanced_classification_is_the_log_loss() -> None:
+    logits = draw(5, 28)
+    expected = log_loss(LABELS.flatten().numpy(), logits.sigmoid().flatten().numpy()) * 5
+    assert float(classification_loss(logits, LABELS, torch.ones(28))) == pytest.approx(expected)
+
+
+def test_balance_weighs_the_positive_side() -> None:
+    logits = torch.zeros(1, 2)
+    lone = [
+        float(classification_loss(logits, torch.tensor([hot]), torch.tensor([3.0, 1.0])))
+        for hot in ([1.0, 0.0], [0.0, 1.0])
+    ]
+    assert lone == pytest.approx([np.log(2) * 4 / 2, np.log(2) * 2 / 2])
+
+
+def test_label_balance_is_the_root_of_the_odds() -> None:
+    labels = [(0,)] * 8 + [(0, 1)] + [(2,)]
+    assert label_balance(labels, 4) == pytest.approx([1.0, 3.0, 3.0, 1.0])
+    assert label_balance([], 2) == [1.0, 1.0]
+
+
+@given(st.integers(0, 1000))
+def test_distance_is_weighted(seed: int) -> None:
+    predicted, target = draw(5, 3, seed=seed), draw(5, 3, seed=seed + 1)
+    expected = (WEIGHT.numpy() * np.linalg.norm(predicted.numpy() - target.numpy(), axis=1)).sum()
+    assert float(regression_loss(predicted, target, WEIGHT)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_hit_has_no_undefined_gradient() -> None:
+    predicted = torch.full((5, 3), 0.5).requires_grad_()
+    regression_loss(predicted, predicted.detach().clone(), WEIGHT).backward()  # type: ignore[no-untyped-call]
+    assert predicted.grad is not None
+    assert bool((predicted.grad == 0).all())
+
+
+def test_the_profile_of_a_sure_label_is_its_own() -> None:
+    for index, label in enumerate(GOEMOTIONS.labels):
+        sure = torch.zeros(1, 28)
+        sure[0, index] = 1
+        assert implied_profile(sure, PROFILES)[0].tolist() == pytest.approx(AFFECT[label].appraisal)
+
+
+@pytest.mark.parametrize("merges", [(), (("j", "o"), ("jo", "y"), ("a", "d"), ("d", "i"))], ids=["bytes", "merged"])
+def test_labels_with_one_beginning_share_its_probability(merges: tuple[tuple[str, str], ...]) -> None:
+    prompter = tiny.make_prompter(merges=merges)
+    logits = draw(3, len(prompter.tokenizer))
+    first = FirstLabel(prompter, Vocabulary(prompter.tokenizer), GOEMOTIONS, torch.device("cpu"))
+    begins = [prompter.encode_reply(label)[0] for label in GOEMOTIONS.labels]
+    found = first.probabilities(logits, [2, 0])
+    for row, source in zip(found, (2, 0), strict=True):
+        weights = {token: float(logits[source, token].exp()) for token in begins}
+        expected = [weights[token] / begins.count(token) / sum(weights.values()) for token in begins]
+        assert row.tolist() == pytest.approx(expected)
+
+
+def test_entropy_is_scipys() -> None:
+    some = draw(4, 28).softmax(-1)
+    assert entropy(some).tolist() == pytest.approx(scipy_entropy(some.numpy(), axis=1).tolist())
+    assert entropy(torch.eye(2)).tolist() == [0.0, 0.0]
+
+
+def test_heads_begin_undecided_and_do_not_see_the_scale() -> None:
+    heads = Heads(16, 28).float()
+    states = draw(3, 16).float()
+    logits, vad = heads(states)
+    assert not logits.any()
+    assert bool((vad == 0.5).all())
+    with torch.no_grad():
+        heads.label.weight.copy_(draw(28, 16))
+    assert torch.allclose(heads(states)[0], heads(1000 * states)[0], atol=1e-3)
