@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -84,7 +84,21 @@ class ScreenConfig(BaseModel):
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
 
 
-def load_config(path: Path | None, flags: Mapping[str, Any]) -> ScreenConfig:
+class AblationConfig(ScreenConfig):
+    """What ``emoloom ablate`` does: one candidate under ``recipe``, under it without each of its parts, and plainly.
+
+    ``seeds`` of training for the full recipe and for plain fine-tuning, ``part_seeds`` for the others; ``seed`` still decides
+    which records there are.
+    """
+
+    seeds: Count = 3
+    part_seeds: Count = 1
+
+
+Config = TypeVar("Config", bound=ScreenConfig)
+
+
+def load_config(path: Path | None, flags: Mapping[str, Any], kind: type[Config]) -> Config:
     """The settings of a YAML file with ``flags`` laid over them; a flag that is None was not given.
 
     Recipe settings stand under ``recipe:`` in the file; the flag ``epochs`` goes there.
@@ -99,9 +113,9 @@ def load_config(path: Path | None, flags: Mapping[str, Any]) -> ScreenConfig:
         settings["recipe"] = {**recipe, "epochs": given.pop("epochs")}
     where = str(path) if path else "settings"
     try:
-        return ScreenConfig.model_validate({**settings, **given})
+        return kind.model_validate({**settings, **given})
     except ValidationError as error:
-        raise _first_problem(error, where) from error
+        raise _first_problem(error, where, kind) from error
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -116,11 +130,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content or {}
 
 
-def _first_problem(error: ValidationError, where: str) -> EmoLoomError:
+def _first_problem(error: ValidationError, where: str, kind: type[ScreenConfig]) -> EmoLoomError:
     problem = error.errors()[0]
     place = [str(part) for part in problem["loc"]]
     if problem["type"] == "extra_forbidden":
-        known = Recipe.model_fields if place[0] == "recipe" else ScreenConfig.model_fields
+        known = Recipe.model_fields if place[0] == "recipe" else kind.model_fields
         return unknown_name("setting", place[-1], known, where=where)
     if problem["type"] == "missing":
         return EmoLoomError(

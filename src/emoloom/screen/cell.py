@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.decode.fast import Counts
-from emoloom.evaluate.score import Scores, score
+from emoloom.evaluate.flip import flip_score
+from emoloom.evaluate.score import Outcome, Scores, score
 from emoloom.model.heads import load_heads, save_heads
 from emoloom.model.load import Candidate
 from emoloom.screen.corpora import EvalSet
@@ -203,6 +204,9 @@ def judge(rows: Sequence[Row], evals: Sequence[EvalSet], constant: VAD, seed: in
         probabilities = [row["probabilities"] for row in found if "probabilities" in row]
         # Corpora are resampled independently of each other, candidates alike.
         own_seed = int(digest([seed, e.name])[:8], 16)
+        if e.pairs:
+            scores[e.name] = _judge_flips(dict(zip((r.id for r in records), outcomes, strict=True)), e, constant, own_seed)
+            continue
         scores[e.name] = score(
             outcomes,
             records,
@@ -211,6 +215,16 @@ def judge(rows: Sequence[Row], evals: Sequence[EvalSet], constant: VAD, seed: in
             probabilities=np.array(probabilities) if probabilities else None,
         )
     return scores
+
+
+def _judge_flips(outcomes: Mapping[str, Outcome], e: EvalSet, constant: VAD, seed: int) -> Scores:
+    """Scores of a flip test: ParseOK and ``flip_test`` alone; the pairs of which both texts were answered."""
+    pairs = [pair for pair in e.pairs if pair[0] in outcomes and pair[1] in outcomes]
+    originals, mirrors = ([outcomes[pair[side]] for pair in pairs] for side in (0, 1))
+    turned = flip_score(originals, mirrors, [pair[2] for pair in pairs], constant=constant, seed=seed)
+    answered = [record.model_copy(update={"labels": (), "vad": None}) for record in e.records if record.id in outcomes]
+    bare = score(list(outcomes.values()), answered, constant=constant, seed=seed)
+    return replace(bare, estimates=bare.estimates | {"flip_test": turned})
 
 
 def _complete_lines(path: Path) -> list[Row]:

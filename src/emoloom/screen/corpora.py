@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from emoloom.config import ScreenConfig
-from emoloom.contract.record import Record
+from emoloom.config import Recipe, ScreenConfig
+from emoloom.contract.affect import ATOMS
+from emoloom.contract.record import Appraisal, Record
 from emoloom.contract.taxonomy import GOEMOTIONS, convert, taxonomy
 from emoloom.data.load import JSONL, load, splits_of
 from emoloom.data.splits import SPLITS, SplitReport, normalise
 from emoloom.errors import EmoLoomError, unknown_name
 from emoloom.lexicon.teacher import Teacher
+from emoloom.mixture.flip import FLIP_SUFFIX, flip, flip_test_pairs
 from emoloom.store.files import digest
 
+Atoms = npt.NDArray[np.float32]
+
+FLIP = "flip:"
 TUNE_LIMIT = 1000
 """Records that thresholds are tuned on: their F1 then hangs on some ten examples of a rare label."""
 
 
 @dataclass(frozen=True)
 class EvalSet:
-    """An evaluation corpus: its completed records in the order in which they are judged."""
+    """An evaluation corpus: its completed records in the order in which they are judged.
+
+    ``pairs`` is filled for a flip test: the ids of an original and its mirror, and whether the original is the pleasant one.
+    """
 
     name: str
     records: tuple[Record, ...]
     report: SplitReport
+    pairs: tuple[tuple[str, str, bool], ...] = ()
 
     @property
     def digest(self) -> str:
@@ -42,6 +53,7 @@ class Corpora:
 
     Attributes:
         train: completed, in the order of the seed.
+        flips: mirror images of those that have one, where a recipe asks for them.
         overlap: how many training records were dropped because an evaluation set holds their text.
         tune: labelled records of the training corpora's dev splits that are neither trained on nor judged: thresholds are
             tuned on them. Empty unless a readout needs them, and where no training corpus has a dev split.
@@ -52,7 +64,9 @@ class Corpora:
     overlap: int
     evals: tuple[EvalSet, ...]
     tune: tuple[Record, ...] = ()
+    flips: tuple[Record, ...] = ()
 
+    @cached_property
     def manifest(self) -> dict[str, Any]:
         """What identifies the data, without any text."""
         return {
@@ -62,6 +76,7 @@ class Corpora:
                 "overlap_dropped": self.overlap,
                 "sources": [report.to_dict() for report in self.train_reports],
             },
+            "flips": {"records": len(self.flips), "sha256": records_digest(self.flips)},
             "tune": {"records": len(self.tune), "sha256": records_digest(self.tune)},
             "eval": [
                 {"corpus": e.name, "records": len(e.records), "sha256": e.digest, "source": e.report.to_dict()}
@@ -75,8 +90,13 @@ def records_digest(records: Sequence[Record]) -> str:
     return digest([record.line() for record in records])
 
 
-def load_corpora(config: ScreenConfig, teacher: Teacher) -> Corpora:
+def load_corpora(
+    config: ScreenConfig, teacher: Teacher, recipes: Sequence[Recipe], appraise: Callable[[Sequence[str]], Atoms]
+) -> Corpora:
     """Loads, samples and completes the records of a run; the same settings give the same records in the same order.
+
+    What only some of the ``recipes`` need is made if any of them does: mirrored records, and appraisals, which ``appraise``
+    reads from texts where the corpus has none of its own.
 
     Training records of all corpora are shuffled together before ``train_limit`` cuts them, so that each corpus gives its
     share; evaluation records are shuffled, so that a limit takes a sample and not the head of a file.
@@ -103,18 +123,40 @@ def load_corpora(config: ScreenConfig, teacher: Teacher) -> Corpora:
             "every training record is also judged", where=", ".join(config.train), remedy="Train on another split."
         )
     train = [teacher.complete(record) for record in _sample(kept, config.train_limit, config.seed)]
-    seen = held_out | {normalise(record.text) for record in kept}
+    mirrored = [flip(record, teacher) for record in train] if any(recipe.flip for recipe in recipes) else []
+    flips = [record.model_copy(update={"corpus": record.corpus + FLIP_SUFFIX}) for record in mirrored if record]
+    if any(recipe.l_app for recipe in recipes):
+        train, flips = _appraised(train, appraise), _appraised(flips, appraise)
     return Corpora(
         tuple(train),
         tuple(split.report for split in splits),
         len(usable) - len(kept),
         evals,
-        _tuning_records(config, seen) if "scored" in config.readout else (),
+        _tuning_records(config, held_out | {normalise(record.text) for record in kept}),
+        tuple(flips),
     )
 
 
+def _appraised(records: Sequence[Record], appraise: Callable[[Sequence[str]], Atoms]) -> list[Record]:
+    """The records with the verifier's atoms, but for those whose corpus has its own."""
+    unread = [record for record in records if record.appraisal is None]
+    read = iter(appraise([record.text for record in unread]) if unread else [])
+    return [
+        record if record.appraisal else record.model_copy(update={"appraisal": _appraisal(next(read))})
+        for record in records
+    ]
+
+
+def _appraisal(atoms: Atoms) -> Appraisal:
+    # Rounded, because the last bits of a sum may differ between machines and these go into the records' hash.
+    return Appraisal(**{name: round(float(value), 4) for name, value in zip(ATOMS, atoms, strict=True)})
+
+
 def _tuning_records(config: ScreenConfig, seen: Set[str]) -> tuple[Record, ...]:
-    """At most :data:`TUNE_LIMIT` labelled records of the training corpora's dev splits whose text is not in ``seen``."""
+    """At most :data:`TUNE_LIMIT` labelled records of the training corpora's dev splits whose text is not in ``seen``; none
+    where no readout has thresholds to tune."""
+    if "scored" not in config.readout:
+        return ()
     names = [name for name, _ in _places(config.train, SPLITS[0]) if "dev" in splits_of(name)]
     pool = [record for name in names for record in load(name, "dev", config.data_dir).records if record.labels]
     fresh = [_in_goemotions(record) for record in pool if normalise(record.text) not in seen]
@@ -124,12 +166,16 @@ def _tuning_records(config: ScreenConfig, seen: Set[str]) -> tuple[Record, ...]:
 def load_evals(
     names: Sequence[str], limit: int | None, seed: int, data_dir: Path | None, teacher: Teacher
 ) -> tuple[EvalSet, ...]:
-    """The evaluation sets called ``CORPUS[:SPLIT]`` (the test split by default), at most ``limit`` records of each.
+    """The evaluation sets called ``CORPUS[:SPLIT]`` (the test split by default), at most ``limit`` records of each, then the
+    flip tests called ``flip:CORPUS[:SPLIT]``, at most ``limit // 2`` pairs of each.
 
     Raises:
         EmoLoomError: a corpus or split is unknown, cannot be read or has no usable record.
     """
-    sets = [_eval_set(*place, limit, seed, data_dir, teacher) for place in _places(names, SPLITS[-1])]
+    plain = [name for name in names if not name.startswith(FLIP)]
+    flipped = [name.removeprefix(FLIP) for name in names if name.startswith(FLIP)]
+    sets = [_eval_set(*place, limit, seed, data_dir, teacher) for place in _places(plain, SPLITS[-1])]
+    sets += [_flip_set(*place, limit, seed, data_dir, teacher) for place in _places(flipped, SPLITS[-1])]
     for name in {e.name for e in sets}:
         if [e.name for e in sets].count(name) > 1:
             raise EmoLoomError("two evaluation files have this name", where=name, remedy="Rename one of them.")
@@ -148,6 +194,24 @@ def _eval_set(
     records = tuple(teacher.complete(record) for record in _sample(loaded.records, limit, seed))
     shown = loaded.report.corpus if corpus.startswith(JSONL) else f"{corpus}:{split}"
     return EvalSet(shown, records, loaded.report)
+
+
+def _flip_set(
+    corpus: str, split: str, limit: int | None, seed: int, data_dir: Path | None, teacher: Teacher
+) -> EvalSet:
+    loaded = load(corpus, split, data_dir)
+    completed = [teacher.complete(record) for record in loaded.records]
+    pairs = flip_test_pairs(completed, teacher, None if limit is None else max(1, limit // 2), seed)
+    if not pairs:
+        raise EmoLoomError(
+            "no record of it has a mirror image for the flip test",
+            where=f"{FLIP}{corpus}:{split}",
+            remedy="Take a larger corpus, or leave the flip test out.",
+        )
+    shown = loaded.report.corpus if corpus.startswith(JSONL) else f"{corpus}:{split}"
+    records = [record for pair in pairs for record in (pair.original, pair.mirrored)]
+    named = tuple((pair.original.id, pair.mirrored.id, pair.original_is_pleasant) for pair in pairs)
+    return EvalSet(FLIP + shown, tuple(records), loaded.report, named)
 
 
 def _parse(name: str, default_split: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from emoloom.assets.cache import Say
 from emoloom.assets.lexicons import LEXICONS, lexicon_path
 from emoloom.assets.models import LocalModel, resolve
 from emoloom.assets.specs import BASELINES, parse_spec
-from emoloom.config import ScreenConfig
+from emoloom.config import AblationConfig, Recipe, ScreenConfig
 from emoloom.contract.affect import VAD
 from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
@@ -19,6 +19,7 @@ from emoloom.lexicon.norms import Lexicon
 from emoloom.lexicon.teacher import Teacher
 from emoloom.model.load import MAX_NEW_TOKENS, load_prompter
 from emoloom.model.prompts import Prompter
+from emoloom.screen.appraisal import load_verifier
 from emoloom.screen.baselines import Majority
 from emoloom.screen.corpora import Corpora, load_corpora
 from emoloom.screen.environment import environment
@@ -34,6 +35,15 @@ class PlannedModel:
     local: LocalModel
     prompter: Prompter
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What distinguishes it from every other candidate."""
+        return {
+            "weights": self.local.fingerprint,
+            "trust_remote_code": self.local.trust_remote_code,
+            "prompt": self.prompter.digest,
+        }
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -44,12 +54,23 @@ class Cell:
         candidate: whose.
         stage: ``baseline``, ``zero-shot``, ``training`` or ``tuned``.
         readout: how the answers are read; ``direct`` for a baseline, empty for a training.
+        arm: the :class:`Arm` under which it was trained; empty where nothing was.
     """
 
     key: str
     candidate: str
     stage: str
     readout: str
+    arm: str = ""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train: a recipe and the seed of its initial weights and of the order of its examples."""
+
+    name: str
+    recipe: Recipe
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +81,7 @@ class Plan:
     teacher: Teacher
     corpora: Corpora
     models: tuple[PlannedModel, ...]
+    arms: tuple[Arm, ...]
     cells: tuple[Cell, ...]
     manifest: Mapping[str, Any]
 
@@ -70,20 +92,145 @@ class Plan:
 
 
 def make_plan(config: ScreenConfig, say: Say) -> Plan:
-    """Resolves every name in ``config``; models are fetched and converted where needed.
+    """The plan of a screening: baselines, then every candidate zero-shot and fine-tuned.
+
+    Resolves every name in ``config``; models are fetched and converted where needed.
 
     Raises:
         EmoLoomError: anything that would stop the run later.
     """
+    ground = _prepare(config, (Arm("tuned", config.recipe, config.seed),), say)
+    return ground.plan([*ground.baselines(), *(cell for m in ground.models for cell in ground.candidate(m))])
+
+
+def make_ablation_plan(config: AblationConfig, say: Say) -> Plan:
+    """The plan of an ablation: one candidate, fine-tuned under every arm; raises as :func:`make_plan`."""
+    if len(config.model) != 1 or config.model[0].startswith("baseline:"):
+        raise EmoLoomError("an ablation takes one model", where=", ".join(config.model), remedy="Pass --model once.")
+    ground = _prepare(config, ablation_arms(config), say)
+    (model,) = ground.models
+    return ground.plan([cell for arm in ground.arms for cell in ground.trained(model, arm)])
+
+
+PARTS: Mapping[str, Mapping[str, Any]] = {
+    "cls": {"l_cls": 0.0},
+    "reg": {"l_reg": 0.0},
+    "vad": {"l_vad": 0.0},
+    "app": {"l_app": 0.0},
+    "flip": {"flip": False},
+    "mixture": {"mixture": "natural"},
+}
+"""The parts of a recipe and how each is left out."""
+
+
+def ablation_arms(config: AblationConfig) -> tuple[Arm, ...]:
+    """``full``, ``plain`` and ``no-PART`` for every part that the recipe has, each with its seeds: ``ARM/SEED``."""
+    full = config.recipe
+    plain = {key: value for changes in PARTS.values() for key, value in changes.items()}
+    recipes = {"full": full, "plain": full.model_copy(update=plain)}
+    recipes |= {f"no-{part}": full.model_copy(update=changes) for part, changes in PARTS.items()}
+    seeds = {name: config.seeds if name in ("full", "plain") else config.part_seeds for name in recipes}
+    return tuple(
+        Arm(f"{name}/{seed}", recipe, seed)
+        for name, recipe in recipes.items()
+        if name in ("full", "plain") or recipe != full
+        for seed in range(seeds[name])
+    )
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What every plan stands on, and the cells it may be made of."""
+
+    config: ScreenConfig
+    teacher: Teacher
+    corpora: Corpora
+    models: tuple[PlannedModel, ...]
+    arms: tuple[Arm, ...]
+
+    def plan(self, cells: Sequence[Cell]) -> Plan:
+        """The plan of these cells."""
+        manifest = self._manifest(cells)
+        return Plan(self.config, self.teacher, self.corpora, self.models, self.arms, tuple(cells), manifest)
+
+    def baselines(self) -> list[Cell]:
+        """The baselines; the lexicon only where there is one."""
+        return [
+            _cell(f"baseline:{name}", "baseline", "direct", "", self._taught | self._judged)
+            for name in BASELINES
+            if name != "lexicon" or self.teacher.lexicon
+        ]
+
+    def candidate(self, model: PlannedModel) -> list[Cell]:
+        """A candidate before training, and under every arm."""
+        ingredients = self._taught | self._judged | model.identity | {"max_new_tokens": MAX_NEW_TOKENS}
+        before = [
+            _cell(model.local.name, "zero-shot", readout, "", ingredients | {"limit": self.config.zero_shot_limit})
+            for readout in self.config.readout
+            if readout != "scored"
+        ]
+        return before + [cell for arm in self.arms for cell in self.trained(model, arm)]
+
+    def trained(self, model: PlannedModel, arm: Arm) -> list[Cell]:
+        """A candidate's training under an arm, and its readouts."""
+        data = self.corpora.manifest
+        pool = {"flips": data["flips"]["sha256"]} if arm.recipe.flip else {}
+        recipe = {"recipe": arm.recipe.model_dump(), "arm_seed": arm.seed}
+        training = _cell(model.local.name, "training", "", arm.name, self._taught | model.identity | recipe | pool)
+        cells = [training]
+        for readout in self.config.readout:
+            read = data["tune"]["sha256"] if readout == "scored" else MAX_NEW_TOKENS
+            ingredients = self._judged | {"training": training.key, "read": read}
+            cells.append(_cell(model.local.name, "tuned", readout, arm.name, ingredients))
+        return cells
+
+    @property
+    def _taught(self) -> dict[str, Any]:
+        return {
+            "seed": self.config.seed,
+            "train": self.corpora.manifest["train"]["sha256"],
+            "lexicon": _lexicon(self.teacher),
+            "environment": environment(),
+        }
+
+    @property
+    def _judged(self) -> dict[str, Any]:
+        return {"eval": [[e["corpus"], e["sha256"]] for e in self.corpora.manifest["eval"]]}
+
+    def _manifest(self, cells: Sequence[Cell]) -> dict[str, Any]:
+        return {
+            "config": self.config.model_dump(mode="json", exclude={"out", "data_dir", "checkpoint_seconds"}),
+            "environment": environment(),
+            "data": self.corpora.manifest,
+            "lexicon": _lexicon(self.teacher),
+            "constant_vad": list(constant_vad(self.corpora.train)),
+            "candidates": [
+                {
+                    "name": model.local.name,
+                    "source": model.local.source,
+                    "licence": model.local.licence,
+                    "sha256": model.local.fingerprint,
+                    "prompt_sha256": model.prompter.digest,
+                    "chat_template": model.prompter.uses_chat_template,
+                }
+                for model in self.models
+            ],
+            "arms": [{"name": a.name, "recipe": a.recipe.model_dump(), "seed": a.seed} for a in self.arms],
+            "cells": [asdict(cell) for cell in cells],
+        }
+
+
+def _prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> _Ground:
     specs = [parse_spec(name) for name in dict.fromkeys(config.model)]
-    if "scored" in config.readout and not (config.recipe.l_cls and config.recipe.l_reg):
+    recipes = [arm.recipe for arm in arms]
+    if "scored" in config.readout and not all(recipe.l_cls and recipe.l_reg for recipe in recipes):
         raise EmoLoomError(
             "the scored readout needs trained heads, and recipe.l_cls or recipe.l_reg is 0",
             where="readout",
             remedy="Set both above 0, or leave this readout out.",
         )
     teacher = make_teacher(config.lexicon)
-    corpora = load_corpora(config, teacher)
+    corpora = load_corpora(config, teacher, recipes, lambda texts: load_verifier(config.data_dir, say).atoms(texts))
     models: list[PlannedModel] = []
     for spec in specs:
         if spec.kind != "baseline":
@@ -91,8 +238,7 @@ def make_plan(config: ScreenConfig, say: Say) -> Plan:
             trust = local.trust_remote_code
             prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
             models.append(PlannedModel(local, prompter))
-    cells = _cells(config, teacher, corpora, models)
-    return Plan(config, teacher, corpora, tuple(models), cells, _manifest(config, teacher, corpora, models, cells))
+    return _Ground(config, teacher, corpora, tuple(models), arms)
 
 
 def make_teacher(lexicon: str | None) -> Teacher:
@@ -112,63 +258,9 @@ def make_teacher(lexicon: str | None) -> Teacher:
     return Teacher.of(Lexicon.read(path, name=name)) if path else Teacher()
 
 
-def _cells(config: ScreenConfig, teacher: Teacher, corpora: Corpora, models: list[PlannedModel]) -> tuple[Cell, ...]:
-    data = corpora.manifest()
-    taught = {"seed": config.seed, "train": data["train"]["sha256"], "environment": environment()}
-    judged = {"eval": [[e["corpus"], e["sha256"]] for e in data["eval"]]}
-    cells = [
-        _cell(f"baseline:{name}", "baseline", "direct", taught | judged | {"lexicon": _lexicon(teacher)})
-        for name in BASELINES
-        if name != "lexicon" or teacher.lexicon
-    ]
-    for model in models:
-        name = model.local.name
-        identity = {
-            "weights": model.local.fingerprint,
-            "trust_remote_code": model.local.trust_remote_code,
-            "prompt": model.prompter.digest,
-        }
-        # Drafts are made from the training records; they cost time and never a token, but a bug there could.
-        written = taught | judged | identity | {"max_new_tokens": MAX_NEW_TOKENS}
-        for readout in config.readout:
-            if readout != "scored":
-                cells.append(_cell(name, "zero-shot", readout, written | {"limit": config.zero_shot_limit}))
-        recipe = {"recipe": config.recipe.model_dump(), "lexicon": _lexicon(teacher)}
-        training = _cell(name, "training", "", taught | identity | recipe)
-        cells.append(training)
-        for readout in config.readout:
-            read = data["tune"]["sha256"] if readout == "scored" else MAX_NEW_TOKENS
-            cells.append(_cell(name, "tuned", readout, judged | {"training": training.key, "read": read}))
-    return tuple(cells)
-
-
-def _cell(candidate: str, stage: str, readout: str, ingredients: Mapping[str, Any]) -> Cell:
-    names = {"candidate": candidate, "stage": stage, "readout": readout}
+def _cell(candidate: str, stage: str, readout: str, arm: str, ingredients: Mapping[str, Any]) -> Cell:
+    names = {"candidate": candidate, "stage": stage, "readout": readout, "arm": arm}
     return Cell(digest({**ingredients, **names}), **names)
-
-
-def _manifest(
-    config: ScreenConfig, teacher: Teacher, corpora: Corpora, models: list[PlannedModel], cells: tuple[Cell, ...]
-) -> dict[str, Any]:
-    return {
-        "config": config.model_dump(mode="json", exclude={"out", "data_dir", "checkpoint_seconds"}),
-        "environment": environment(),
-        "data": corpora.manifest(),
-        "lexicon": _lexicon(teacher),
-        "constant_vad": list(constant_vad(corpora.train)),
-        "candidates": [
-            {
-                "name": model.local.name,
-                "source": model.local.source,
-                "licence": model.local.licence,
-                "sha256": model.local.fingerprint,
-                "prompt_sha256": model.prompter.digest,
-                "chat_template": model.prompter.uses_chat_template,
-            }
-            for model in models
-        ],
-        "cells": [asdict(cell) for cell in cells],
-    }
 
 
 def constant_vad(train: Sequence[Record]) -> VAD:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from emoloom.contract.record import Request, make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.decode.constrain import Grammar
 from emoloom.decode.draft import Memory, ReplyDrafter
 from emoloom.decode.fast import Counts, decode_fast, self_test
 from emoloom.decode.scored import read_heads
@@ -51,12 +52,14 @@ class Written:
 
     Attributes:
         guard: whether near-ties are decided by the canonical forward, because packing changes bits on this machine.
+        grammar: what replies may be made of; everything, if there is none.
         counts: what writing cost so far.
     """
 
     candidate: Candidate
     suggester: Suggester
     guard: bool
+    grammar: Grammar | None = None
     counts: Counts = field(default_factory=Counts)
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
@@ -77,6 +80,7 @@ class Written:
                 max_new_tokens=MAX_NEW_TOKENS,
                 guard=self.guard,
                 counts=self.counts,
+                constraint=self.grammar,
             ):
                 reply = prompter.decode(generated)
                 memory.add(reply, generated)
@@ -114,6 +118,11 @@ def score_requests(
         prompts = [prompter.encode(request).own for request in requests[start : start + _CHUNK]]
         for index, log_odds, vad in read_heads(candidate.model, heads, prompter.prefix, prompts):
             yield start + index, np.array(log_odds), vad
+
+
+def make_grammar(candidate: Candidate) -> Grammar:
+    """The contract's grammar in the candidate's tokens; raises as :class:`~emoloom.decode.constrain.Grammar`."""
+    return Grammar(candidate.prompter, GOEMOTIONS, max_new_tokens=MAX_NEW_TOKENS)
 
 
 def bit_equal(candidate: Candidate, requests: Sequence[Request]) -> bool:

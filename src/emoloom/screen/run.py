@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,20 @@ from emoloom.evaluate.score import Scores
 from emoloom.model.load import Candidate, load_candidate
 from emoloom.screen import cell as work
 from emoloom.screen.baselines import Baseline, Lexicon, Majority, Tfidf
+from emoloom.screen.ablation import ablation
 from emoloom.screen.cell import Cost, Progress, Row, judge, make_row
-from emoloom.screen.leaderboard import CellName, leaderboard
-from emoloom.screen.plan import Cell, Plan, PlannedModel, constant_vad
-from emoloom.screen.readout import Answer, Readout, Written, bit_equal
+from emoloom.screen.leaderboard import leaderboard
+from emoloom.screen.plan import Cell, Plan, constant_vad
+from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
 from emoloom.store.journal import Journal
-from emoloom.store.run import LEADERBOARD, TIMINGS, CellFolder, RunFolder
+from emoloom.store.files import digest
+from emoloom.store.run import ABLATION, LEADERBOARD, TIMINGS, CellFolder, RunFolder
 
 DEFAULT_FOLDER = Path("runs")
+
+CellScores = dict[Cell, dict[str, Scores]]
+"""Scores of each judged cell by evaluation set."""
 
 
 def run_plan(plan: Plan, progress: Progress) -> RunFolder:
@@ -33,40 +39,60 @@ def run_plan(plan: Plan, progress: Progress) -> RunFolder:
     Raises:
         EmoLoomError: the folder cannot be used, or a cell fails; finished cells stay.
     """
+    return _carry_out(plan, progress, _screening_board)
+
+
+def run_ablation(plan: Plan, progress: Progress) -> RunFolder:
+    """Runs every cell of an ablation that is not finished and writes ``ablation.json``; else as :func:`run_plan`."""
+    return _carry_out(plan, progress, _ablation_board)
+
+
+def _carry_out(plan: Plan, progress: Progress, board: Callable[[Plan, CellScores], tuple[str, dict[str, Any]]]) -> RunFolder:
     run = RunFolder(plan.config.out or DEFAULT_FOLDER / plan.name)
     with run.opened(dict(plan.manifest)) as journal:
-        _Runner(plan, run, journal, progress).run()
+        name, content = board(plan, _Runner(plan, run, journal, progress).run())
+        run.write_json(name, content)
+        journal.record("finished", file=name, sha256=digest(content))
     return run
 
 
+def _screening_board(plan: Plan, scores: CellScores) -> tuple[str, dict[str, Any]]:
+    named = {(cell.candidate, cell.stage, cell.readout): found for cell, found in scores.items()}
+    has_lexicon = plan.teacher.lexicon is not None
+    return LEADERBOARD, leaderboard(named, plan.corpora.evals, headline=plan.config.readout[0], has_lexicon=has_lexicon)
+
+
+def _ablation_board(plan: Plan, scores: CellScores) -> tuple[str, dict[str, Any]]:
+    headline = {c.arm: found for c, found in scores.items() if c.readout == plan.config.readout[0]}
+    return ABLATION, ablation(headline, plan.config.seed)
+
+
 class _Runner:
+    """Does the work of a plan's cells."""
+
     def __init__(self, plan: Plan, run: RunFolder, journal: Journal, progress: Progress) -> None:
         self._plan = plan
         self._run = run
         self._journal = journal
         self._progress = progress
-        self._train_records = plan.corpora.train
+        self._arms = {arm.name: arm for arm in plan.arms}
         self._evals = plan.corpora.evals
-        self._suggester = Suggester(self._train_records, plan.teacher)
-        self._constant = constant_vad(self._train_records)
+        self._suggester = Suggester(plan.corpora.train, plan.teacher)
+        self._constant = constant_vad(plan.corpora.train)
         self._timings: dict[str, Any] = run.read_json(TIMINGS) if (run.path / TIMINGS).exists() else {"cells": {}}
-        self._scores: dict[CellName, dict[str, Scores]] = {}
+        self._scores: CellScores = {}
 
-    def run(self) -> None:
+    def run(self) -> CellScores:
+        """Finishes every cell, in the plan's order; returns the scores of those that were judged."""
         self._journal.record("plan", cells=[cell.key for cell in self._plan.cells])
         for cell in self._plan.cells:
             if cell.stage == "baseline":
                 self._baseline(cell)
-        for model in self._plan.models:
-            self._model(model)
-        board = leaderboard(
-            self._scores,
-            self._evals,
-            headline=self._plan.config.readout[0],
-            has_lexicon=self._plan.teacher.lexicon is not None,
-        )
-        self._run.write_json(LEADERBOARD, board)
-        self._journal.record("finished", ranking=[row["candidate"] for row in board["ranking"]])
+            elif cell.stage == "training":
+                self._train(cell)
+            else:
+                self._answers(cell)
+        return self._scores
 
     def _baseline(self, cell: Cell) -> None:
         folder = self._run.cell(cell.key)
@@ -78,7 +104,7 @@ class _Runner:
                 "lexicon": Lexicon(self._plan.teacher.read_vad),
                 "tfidf": Tfidf(),
             }
-            fitted = kinds[name].fit(self._train_records)
+            fitted = kinds[name].fit(self._plan.corpora.train)
             rows = [
                 make_row(e.name, record, Answer(reply.line()))
                 for e in self._evals
@@ -87,47 +113,36 @@ class _Runner:
             self._finish(cell, folder, rows, {"seconds": time.monotonic() - start}, {})
         self._take_in(cell, folder)
 
-    def _model(self, model: PlannedModel) -> None:
-        mine = [cell for cell in self._plan.cells if cell.candidate == model.local.name]
-        for cell in mine:
-            if cell.stage == "zero-shot":
-                self._answers(cell, model, None)
-        (training,) = (cell for cell in mine if cell.stage == "training")
-        self._train(training, model)
-        for cell in mine:
-            if cell.stage == "tuned":
-                self._answers(cell, model, self._run.cell(training.key))
-
-    def _train(self, cell: Cell, model: PlannedModel) -> None:
-        config = self._plan.config
+    def _train(self, cell: Cell) -> None:
+        plan, arm = self._plan, self._arms[cell.arm]
         folder = self._run.cell(cell.key)
-        if not work.is_trained(folder, config.recipe):
+        if not work.is_trained(folder, arm.recipe):
             cost = Cost()
             work.fine_tune(
-                _load(model),
-                self._train_records,
-                (),
-                config.recipe,
+                self._load(cell),
+                plan.corpora.train,
+                plan.corpora.flips if arm.recipe.flip else (),
+                arm.recipe,
                 folder,
-                words=self._plan.teacher.word_values(),
-                seed=config.seed,
-                checkpoint_seconds=config.checkpoint_seconds,
+                words=plan.teacher.word_values(),
+                seed=arm.seed,
+                checkpoint_seconds=plan.config.checkpoint_seconds,
                 progress=self._progress,
                 cost=cost,
             )
             self._spent(cell, asdict(cost))
         folder.drop_scratch()
-        self._journal.record("trained", key=cell.key, candidate=cell.candidate, files=folder.hashes())
+        self._journal.record("trained", **asdict(cell), files=folder.hashes())
 
-    def _answers(self, cell: Cell, model: PlannedModel, training: CellFolder | None) -> None:
-        """Reads the candidate out, as it is or as ``training`` left it, and judges it."""
+    def _answers(self, cell: Cell) -> None:
+        """Reads a candidate out, as it is or as its arm trained it, and judges it."""
         folder = self._run.cell(cell.key)
         if folder.metrics() is None:
-            candidate = _load(model)
-            if training is not None:
-                candidate = work.tuned(candidate, training, self._plan.config.recipe)
+            candidate = self._load(cell)
+            if cell.stage == "tuned":
+                candidate = work.tuned(candidate, self._training(cell), self._arms[cell.arm].recipe)
             limit = self._plan.config.zero_shot_limit if cell.stage == "zero-shot" else None
-            readout, numerics = self._readout(cell, candidate, training, folder, limit)
+            readout, numerics = self._readout(cell, candidate, folder, limit)
             cost = Cost()
             rows = work.decode(
                 cell.candidate, readout, self._evals, folder, limit=limit, progress=self._progress, cost=cost
@@ -138,22 +153,33 @@ class _Runner:
         self._take_in(cell, folder)
 
     def _readout(
-        self, cell: Cell, candidate: Candidate, training: CellFolder | None, folder: CellFolder, limit: int | None
+        self, cell: Cell, candidate: Candidate, folder: CellFolder, limit: int | None
     ) -> tuple[Readout, dict[str, Any]]:
         """The cell's readout, and what its metrics say about its numerics."""
-        if cell.readout == "scored" and training is not None:
+        if cell.readout == "scored":
             tune = self._plan.corpora.tune
-            return work.scored_readout(candidate, training, folder, tune, self._suggester), {}
+            return work.scored_readout(candidate, self._training(cell), folder, tune, self._suggester), {}
         records = [record for _, record in work.wanted_records(self._evals, limit)]
         equal = bit_equal(candidate, records)
-        return Written(candidate, self._suggester, guard=not equal), {"bit_equal": equal}
+        grammar = make_grammar(candidate) if cell.readout == "constrained" else None
+        return Written(candidate, self._suggester, guard=not equal, grammar=grammar), {"bit_equal": equal}
+
+    def _training(self, cell: Cell) -> CellFolder:
+        """The folder of the training that a tuned cell reads out."""
+        training = (c for c in self._plan.cells if c.stage == "training")
+        return next(self._run.cell(c.key) for c in training if (c.candidate, c.arm) == (cell.candidate, cell.arm))
+
+    def _load(self, cell: Cell) -> Candidate:
+        model = next(model for model in self._plan.models if model.local.name == cell.candidate)
+        local = model.local
+        return load_candidate(local.name, local.folder, model.prompter, trust_remote_code=local.trust_remote_code)
 
     def _finish(
         self, cell: Cell, folder: CellFolder, rows: list[Row], cost: dict[str, Any], numerics: dict[str, Any]
     ) -> None:
         scores = judge(rows, self._evals, self._constant, self._plan.config.seed)
         corpora = {name: score.to_dict() for name, score in scores.items()}
-        names = {"candidate": cell.candidate, "stage": cell.stage, "readout": cell.readout}
+        names = {name: value for name, value in asdict(cell).items() if name != "key"}
         folder.finish(rows, {**names, **numerics, "corpora": corpora})
         self._spent(cell, cost)
 
@@ -164,14 +190,9 @@ class _Runner:
     def _take_in(self, cell: Cell, folder: CellFolder) -> None:
         """Records a finished cell; its scores are drawn from its replies, with the resamples that comparisons need."""
         self._journal.record("cell", **asdict(cell), files=folder.hashes())
-        self._scores[cell.candidate, cell.stage, cell.readout] = judge(
+        self._scores[cell] = judge(
             folder.replies(), self._evals, self._constant, self._plan.config.seed
         )
-
-
-def _load(model: PlannedModel) -> Candidate:
-    local = model.local
-    return load_candidate(local.name, local.folder, model.prompter, trust_remote_code=local.trust_remote_code)
 
 
 def _peak_memory() -> int:

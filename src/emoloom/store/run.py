@@ -17,10 +17,12 @@ from emoloom.store.journal import Journal
 
 MANIFEST = "manifest.json"
 LEADERBOARD = "leaderboard.json"
+ABLATION = "ablation.json"
 TIMINGS = "timings.json"
 _KEYS = {
     MANIFEST: {"config", "cells", "candidates", "lexicon", "constant_vad"},
     LEADERBOARD: {"rows", "ranking", "verdict"},
+    ABLATION: {"arms", "differences"},
     TIMINGS: {"cells"},
 }
 
