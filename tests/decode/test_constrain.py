@@ -1,4 +1,4 @@
-"""The grammar: every reply keeps the contract in time, any kept reply can be written, and fast decoding writes the reference's."""
+"""The grammar: every reply keeps the contract in time, every kept reply can be written; fast decoding writes the reference's."""
 
 from __future__ import annotations
 
