@@ -58,19 +58,50 @@ def make_tokenizer(*, chat: bool = True, merges: Sequence[tuple[str, str]] = ())
     return tokenizer
 
 
+def merges_for(pieces: Sequence[str]) -> list[tuple[str, str]]:
+    """Merges that make one token of each of ``pieces``, built up from the left."""
+    steps = [(piece[:end], piece[end]) for piece in pieces for end in range(1, len(piece))]
+    return list(dict.fromkeys(steps))
+
+
+def make_sentencepiece(pieces: Sequence[str]) -> PreTrainedTokenizerFast:
+    """A tokenizer as Llama 2 has it: a space before every text, unknown characters as bytes, ``pieces`` as one token each."""
+    characters = ["▁", *map(chr, range(33, 127))]
+    merges = merges_for(pieces)
+    tokens = ["<unk>", "<s>", "</s>", "<pad>", *(f"<0x{byte:02X}>" for byte in range(256)), *characters]
+    tokens += [left + right for left, right in merges]
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    backend = Tokenizer(
+        models.BPE(vocab=vocabulary, merges=merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True)
+    )
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="first", split=False)
+    backend.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="<pad>"
+    )
+
+
 def make_prompter(*, chat: bool = True, merges: Sequence[tuple[str, str]] = ()) -> Prompter:
     """The tokenizer behind the contract's prompt, as a candidate has it."""
     return Prompter(make_tokenizer(chat=chat, merges=merges), GOEMOTIONS, max_tokens=1024, max_new_tokens=64)
 
 
 def make_model(
-    folder: Path, architecture: str = "llama", *, seed: int = 0, chat: bool = True, **settings: object
+    folder: Path,
+    architecture: str = "llama",
+    *,
+    seed: int = 0,
+    chat: bool = True,
+    merges: Sequence[tuple[str, str]] = (),
+    **settings: object,
 ) -> Path:
     """Writes a random two-layer model of an architecture with its tokenizer; returns the folder.
 
     ``settings`` are laid over the configuration.
     """
-    tokenizer = make_tokenizer(chat=chat)
+    tokenizer = make_tokenizer(chat=chat, merges=merges)
     shape = {
         "vocab_size": len(tokenizer),
         "hidden_size": 32,

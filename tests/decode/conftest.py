@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import torch
 from tests import tiny
 from tests.train.conftest import run_training
 
 from emoloom.config import Recipe
 from emoloom.contract.record import make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.decode import fast
 from emoloom.decode.fast import Counts, Draft, decode_fast, self_test
 from emoloom.decode.reference import decode_reference
+from emoloom.model.forward import packed_logits
+from emoloom.model.packing import Pack
 from emoloom.train.collate import Example
 
 MAX_NEW = 16
@@ -95,3 +100,15 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Writer:
     run_training(candidate.model, recipe, folder / "checkpoint", examples, prefix=prefix, seed=0)
     replies = [decode_reference(candidate.model, prefix, own, eos=tiny.END, max_new_tokens=100) for own in prompts]
     return Writer(candidate.model, prefix, prompts, replies)
+
+
+@pytest.fixture
+def shaky(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packed logits up to 4e-4 off, otherwise for each pack, as on a machine that sums in another order; canonical ones exact."""
+
+    def noisy(model: Any, pack: Pack, rows: Sequence[int]) -> torch.Tensor:
+        logits = packed_logits(model, pack, rows)
+        noise = torch.rand(logits.shape, generator=torch.Generator().manual_seed(len(pack.tokens)))
+        return logits + (noise * 8e-4 - 4e-4).to(logits.device)
+
+    monkeypatch.setattr(fast, "packed_logits", noisy)

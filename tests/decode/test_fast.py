@@ -15,7 +15,6 @@ from tests.decode.conftest import MAX_NEW, NEVER, Case
 from emoloom.decode import fast
 from emoloom.decode.fast import Counts, Draft
 from emoloom.decode.reference import decode_reference
-from emoloom.model.forward import packed_logits
 from emoloom.model.packing import Pack
 
 ALL = list(range(48))
@@ -126,18 +125,6 @@ def test_counts_with_right_drafts(case: Case) -> None:
     assert counts == Counts(1, len(case.prefix) + len(case.prompts[0]) + MAX_NEW - 1, 0)
     case.fast([0], knows(case.replies[0]), counts=counts, guard=False)
     assert counts.forwards == 2
-
-
-@pytest.fixture
-def shaky(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Packed logits up to 4e-4 off, otherwise for each pack, as on a machine that sums in another order; canonical ones exact."""
-
-    def noisy(model: Any, pack: Pack, rows: Sequence[int]) -> torch.Tensor:
-        logits = packed_logits(model, pack, rows)
-        noise = torch.rand(logits.shape, generator=torch.Generator().manual_seed(len(pack.tokens)))
-        return logits + (noise * 8e-4 - 4e-4).to(logits.device)
-
-    monkeypatch.setattr(fast, "packed_logits", noisy)
 
 
 def with_twins(case: Case) -> Case:

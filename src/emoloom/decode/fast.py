@@ -3,6 +3,9 @@
 Each round proposes how every unfinished reply goes on, runs all of them in one forward and keeps, for each, the longest
 part on which the model agrees plus the model's own next token. A forward always reads whole sequences from their tokens:
 nothing is carried from one to the next but the accepted tokens themselves.
+
+Under a constraint, arg-max is over the allowed tokens only. A draft ends where it is not allowed; where one token alone is,
+it joins the draft, and the model is not asked.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from emoloom.decode.reference import next_logits
+from emoloom.decode.reference import Constraint, Cursor, forbid, next_logits
 from emoloom.model.forward import packed_logits
 from emoloom.model.packing import pack
 
@@ -43,7 +46,9 @@ class Job:
     index: int
     prompt: Sequence[int]
     draft: Draft
+    cursor: Cursor | None
     generated: list[int] = field(default_factory=list)
+    finished: bool = False
 
 
 def decode_fast(
@@ -55,6 +60,7 @@ def decode_fast(
     max_new_tokens: int,
     guard: bool,
     counts: Counts,
+    constraint: Constraint | None = None,
 ) -> Iterator[tuple[int, list[int]]]:
     """Yields (index, generated tokens without ``eos``) of every prompt, as they are finished.
 
@@ -63,19 +69,21 @@ def decode_fast(
         prompts: each prompt's own tokens and its drafter.
         guard: decide near-ties by the canonical forward; needed where :func:`self_test` fails.
         counts: added to as the work goes on.
+        constraint: which tokens replies may be made of; all, if there is none.
     """
     # Alike lengths together: attention is computed on a grid as wide as the longest sequence.
     waiting = sorted(
-        (Job(i, own, draft) for i, (own, draft) in enumerate(prompts)), key=lambda job: len(job.prompt), reverse=True
+        (Job(i, own, draft, constraint.start() if constraint else None) for i, (own, draft) in enumerate(prompts)),
+        key=lambda job: len(job.prompt),
+        reverse=True,
     )
     active: list[Job] = []
     while waiting or active:
         while waiting and (not active or _size(active) + len(waiting[-1].prompt) + max_new_tokens <= PACK_TOKENS):
             active.append(waiting.pop())
-        finished = _round(model, prefix, active, eos, max_new_tokens, guard, counts)
-        for job in finished:
-            yield job.index, job.generated
-        active = [job for job in active if job not in finished]
+        _round(model, prefix, active, eos, max_new_tokens, guard, counts)
+        yield from ((job.index, job.generated) for job in active if job.finished)
+        active = [job for job in active if not job.finished]
 
 
 def _size(jobs: Sequence[Job]) -> int:
@@ -91,38 +99,79 @@ def _round(
     max_new_tokens: int,
     guard: bool,
     counts: Counts,
-) -> list[Job]:
-    """One forward for all ``jobs``; returns those it finished."""
-    drafts = [job.draft(job.generated)[: max_new_tokens - len(job.generated) - 1] for job in jobs]
-    sequences = [[*job.prompt, *job.generated, *draft] for job, draft in zip(jobs, drafts, strict=True)]
+) -> None:
+    """One forward for all ``jobs``."""
+    proposals = [_propose(job, eos, max_new_tokens - len(job.generated) - 1) for job in jobs]
+    sequences = [[*job.prompt, *job.generated, *draft] for job, (draft, _) in zip(jobs, proposals, strict=True)]
     packed = pack(prefix, sequences, next(model.parameters()).device)
-    rows: list[int] = []
-    for job, draft, offset in zip(jobs, drafts, packed.offsets, strict=True):
-        last = offset + len(job.prompt) + len(job.generated) - 1
-        rows.extend(range(last, last + len(draft) + 1))
-    logits = packed_logits(model, packed, rows)
-    best = logits.argmax(dim=-1).tolist()
-    close = _near_ties(logits) if guard else set()
+    places = [(at, step) for at, (_, asked) in enumerate(proposals) for step in asked]
+    last = [offset + len(job.prompt) + len(job.generated) - 1 for job, offset in zip(jobs, packed.offsets, strict=True)]
+    logits = packed_logits(model, packed, [last[at] + step for at, step in places])
+    for row, (at, step) in enumerate(places):
+        if (allowed := proposals[at][1][step]) is not None:
+            forbid(logits[row], allowed)
+    best = dict(zip(places, logits.argmax(dim=-1).tolist(), strict=True))
+    close = {places[row] for row in _near_ties(logits)} if guard else set()
     counts.forwards += 1
     counts.tokens += len(packed.tokens)
 
-    finished = []
-    row = 0
-    for job, draft in zip(jobs, drafts, strict=True):
-        for step in range(len(draft) + 1):
-            token = best[row + step]
-            if row + step in close:
-                token = int(next_logits(model, prefix, [*job.prompt, *job.generated]).argmax())
+    for at, (job, (draft, asked)) in enumerate(zip(jobs, proposals, strict=True)):
+        for step, proposed in enumerate([*draft, None]):
+            # A token that is proposed without being asked for is the only one allowed.
+            token = best.get((at, step), proposed)
+            if (at, step) in close:
+                canonical = next_logits(model, prefix, [*job.prompt, *job.generated])
+                if (allowed := asked[step]) is not None:
+                    forbid(canonical, allowed)
+                token = int(canonical.argmax())
                 counts.guarded += 1
-            if token != eos:
-                job.generated.append(token)
-            if token == eos or len(job.generated) == max_new_tokens:
-                finished.append(job)
+            if token is not None:
+                _take(job, token, eos, max_new_tokens)
+            if job.finished or token != proposed:
                 break
-            if step < len(draft) and token != draft[step]:
-                break
-        row += len(draft) + 1
-    return finished
+        _jump(job, eos, max_new_tokens)
+
+
+def _propose(job: Job, eos: int, room: int) -> tuple[list[int], dict[int, torch.Tensor | None]]:
+    """At most ``room`` tokens that may come next, and the steps at which the model is asked with what is allowed there (None:
+    everything). Step 0 always is one."""
+    draft = job.draft(job.generated)[:room]
+    if job.cursor is None:
+        return draft, dict.fromkeys(range(len(draft) + 1))
+    followed: list[int] = []
+    asked: dict[int, torch.Tensor | None] = {}
+    while True:
+        step = len(followed)
+        allowed = job.cursor.allowed()
+        token = _only(allowed)
+        if token is None or step == 0:
+            asked[step] = allowed
+        if token is None and followed == draft[:step] and step < len(draft) and allowed[draft[step]]:
+            token = draft[step]
+        if token is None or token == eos or step == room:
+            job.cursor.back(step)
+            return followed, asked
+        job.cursor.advance(token)
+        followed.append(token)
+
+
+def _only(allowed: torch.Tensor) -> int | None:
+    """The one token that is allowed, or None where there are more."""
+    return int(allowed.int().argmax()) if int(allowed.count_nonzero()) == 1 else None
+
+
+def _take(job: Job, token: int, eos: int, max_new_tokens: int) -> None:
+    if token != eos:
+        job.generated.append(token)
+        if job.cursor:
+            job.cursor.advance(token)
+    job.finished = token == eos or len(job.generated) == max_new_tokens
+
+
+def _jump(job: Job, eos: int, max_new_tokens: int) -> None:
+    """Takes the tokens that are the only ones allowed."""
+    while job.cursor and not job.finished and (token := _only(job.cursor.allowed())) is not None:
+        _take(job, token, eos, max_new_tokens)
 
 
 def _near_ties(logits: torch.Tensor) -> set[int]:

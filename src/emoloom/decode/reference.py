@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 
 from emoloom.model.forward import packed_logits
 from emoloom.model.packing import align, pack
+
+
+class Cursor(Protocol):
+    """Where one reply stands under a constraint."""
+
+    def allowed(self) -> torch.Tensor:
+        """(vocabulary,) bool, on the CPU: the tokens that may come next, at least one."""
+
+    def advance(self, token: int) -> None:
+        """Goes on by an allowed token (never the end token)."""
+
+    def back(self, steps: int) -> None:
+        """Takes the last ``steps`` tokens back."""
+
+
+class Constraint(Protocol):
+    """Says which tokens a reply may be made of."""
+
+    def start(self) -> Cursor:
+        """A reply's beginning."""
+
+
+def forbid(logits: torch.Tensor, allowed: torch.Tensor) -> None:
+    """Sets the ``logits`` (vocabulary,) of all tokens that are not ``allowed`` to minus infinity; what the model has beyond the
+    tokenizer's vocabulary is not."""
+    known = min(len(logits), len(allowed))
+    logits[:known].masked_fill_(~allowed[:known].to(logits.device), float("-inf"))
+    logits[known:] = float("-inf")
 
 
 @torch.inference_mode()
@@ -23,14 +52,28 @@ def next_logits(model: torch.nn.Module, prefix: Sequence[int], own: Sequence[int
     return packed_logits(model, step, [len(prefix) + len(own) - 1])[0]
 
 
+@torch.inference_mode()
 def decode_reference(
-    model: torch.nn.Module, prefix: Sequence[int], prompt: Sequence[int], *, eos: int, max_new_tokens: int
+    model: torch.nn.Module,
+    prefix: Sequence[int],
+    prompt: Sequence[int],
+    *,
+    eos: int,
+    max_new_tokens: int,
+    constraint: Constraint | None = None,
 ) -> list[int]:
-    """Greedy continuation of ``prefix`` + ``prompt``: token ids without ``eos``, at most ``max_new_tokens``."""
+    """Greedy continuation of ``prefix`` + ``prompt``: token ids without ``eos``, at most ``max_new_tokens``, of those that
+    ``constraint`` allows."""
     generated: list[int] = []
+    cursor = constraint.start() if constraint else None
     while len(generated) < max_new_tokens:
-        token = int(next_logits(model, prefix, [*prompt, *generated]).argmax())
+        logits = next_logits(model, prefix, [*prompt, *generated])
+        if cursor:
+            forbid(logits, cursor.allowed())
+        token = int(logits.argmax())
         if token == eos:
             break
         generated.append(token)
+        if cursor:
+            cursor.advance(token)
     return generated
