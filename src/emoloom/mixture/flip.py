@@ -14,11 +14,11 @@ from emoloom.lexicon.teacher import Teacher
 from emoloom.mixture.labels import MirroredLabels, mirror_labels
 from emoloom.mixture.text import MirroredText, mirror_text
 
-MIN_DISTANCE = 0.4
+MIN_DISTANCE = 0.25
 """How far either reading's valence lies from the lexicon's centre at least, in standard deviations of its words."""
-VALENCE_BAND = 1.0
+VALENCE_BAND = 1.5
 """How far the two distances from the centre may differ, in the same unit."""
-AROUSAL_BAND = 1.5
+AROUSAL_BAND = 1.75
 """How far the two readings' arousal may differ, in standard deviations of the lexicon's words."""
 FLIP_SUFFIX = "~flip"
 

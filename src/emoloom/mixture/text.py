@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from emoloom.lexicon.words import NEGATORS
-from emoloom.mixture.mirrors import BLOCKED, OPERATORS, TERMS, Term
+from emoloom.mixture.mirrors import BLOCKED, MISHAPS, OPERATORS, TERMS, WINDFALLS, Term
 
 _LONGEST_FIRST = sorted(TERMS, key=lambda term: (-len(term), term))
 _WORDS = [term for term in _LONGEST_FIRST if re.fullmatch(r"[a-z][a-z ']+", term)]
@@ -22,24 +22,33 @@ _TERM = re.compile(
     rf"(?<![\w\[])(?<!\w[-'’])(?:(?P<article>[Aa]|[Aa]n|AN)[ ])?(?P<word>(?ai:{_alternatives(_WORDS)}))(?!\w|-\w)"
     rf"|(?<!\w)(?P<pictogram>{_alternatives(_PICTOGRAMS)})(?!\w)"
 )
-_BLOCKED = re.compile(rf"(?<!\w)(?:{_alternatives(sorted(BLOCKED, key=len, reverse=True))})(?!\w)", re.IGNORECASE)
+def _phrases(phrases: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{_alternatives(sorted(phrases, key=len, reverse=True))})(?!\w)", re.IGNORECASE)
+
+
+_BLOCKED, _MISHAPS, _WINDFALLS = _phrases(BLOCKED), _phrases(MISHAPS), _phrases(WINDFALLS)
 _CLAUSE_END = re.compile(r"[.;:!?\n]+(?=\s|$)")
 _NEGATOR = re.compile(
     rf"n\s?['’]\s?t\b|\b(?:{'|'.join(sorted(word for word in NEGATORS if word.isalpha()))})\b", re.IGNORECASE
 )
-_VOWEL_SOUND = re.compile(r"[aeio]|un(?!i)|up", re.IGNORECASE)
+_VOWEL_SOUND = re.compile(r"[aeio]|u(?!s[ae])", re.IGNORECASE)
 _SILENT_H = ("honest", "honor")
+
+WORDS_PER_TERM = 15
+"""Words of text for each exchanged term at most: one word in a long story does not turn the story."""
 
 _SUBJECTS = "I|[Ww]e|[Tt]hey|[Yy]ou|[Pp]eople"
 _VERBS = "like|want|enjoy|trust|recommend|appreciate|respect|believe|deserve|support|care|feel|look|sound|get"
+# One word at the end of the text, so that the negation is sure to reach what carries the valence.
+_PREDICATE = r"\b(?= (?:(?:an?|the|my|our|so|very) )?(?!not\b)[\w-]+[.!]*$)"
 # What negates a statement, as (pattern, replacement) both ways; the first that matches at a place counts.
 _NEGATIONS = (
     (re.compile(rf"\b({_SUBJECTS}) don['’]t ({_VERBS})\b"), r"\1 \2"),
     (re.compile(rf"\b({_SUBJECTS}) ({_VERBS})\b"), r"\1 don't \2"),
     (re.compile(r"\b([Ii]s|[Aa]re|[Ww]as|[Ww]ere|[Ww]ould|[Ss]hould|[Cc]ould|[Dd]oes|[Dd]id)n['’]t\b"), r"\1"),
-    (re.compile(r"\b(is|are|was|were|would|should|could)\b"), r"\1n't"),
+    (re.compile(rf"\b(is|are|was|were){_PREDICATE}"), r"\1n't"),
     (re.compile(r"\b((?:[Ii]t|[Tt]hat|[Hh]e|[Ss]he)['’]s|(?:[Yy]ou|[Ww]e|[Tt]hey)['’]re|I['’]m|I am) not\b"), r"\1"),
-    (re.compile(r"\b((?:[Ii]t|[Tt]hat|[Hh]e|[Ss]he)['’]s|(?:[Yy]ou|[Ww]e|[Tt]hey)['’]re|I['’]m|I am)\b"), r"\1 not"),
+    (re.compile(rf"\b((?:[Ii]t|[Tt]hat|[Hh]e|[Ss]he)['’]s|(?:[Yy]ou|[Ww]e|[Tt]hey)['’]re|I['’]m|I am)\b{_PREDICATE}"), r"\1 not"),
 )
 
 
@@ -69,16 +78,23 @@ def mirror_text(text: str) -> MirroredText | None:
     """
     if _BLOCKED.search(text):
         return None
-    mirrored = _exchange(text) if not _under_negation(text) else _negate(text)
-    if mirrored is None or mirrored.text == text:
+    mirrored = _turned(text)
+    if mirrored is None or mirrored.text == text or not _turns_all(text, mirrored):
         return None
-    return mirrored if _undone(mirrored.text) == text else None
+    back = _turned(mirrored.text)
+    return mirrored if back and back.text == text else None
 
 
-def _undone(text: str) -> str | None:
-    """The mirror's mirror."""
-    back = _exchange(text) if not _under_negation(text) else _negate(text)
-    return back.text if back else None
+def _turned(text: str) -> MirroredText | None:
+    return _negate(text) if _under_negation(text) else _exchange(text)
+
+
+def _turns_all(text: str, mirrored: MirroredText) -> bool:
+    """Whether the exchanged terms carry the text: it is no long story, and tells no event that speaks for itself."""
+    if mirrored.pleasant is None:
+        return True
+    events = _WINDFALLS if mirrored.pleasant else _MISHAPS
+    return len(text.split()) <= WORDS_PER_TERM * mirrored.exchanged and not events.search(_TERM.sub("", text))
 
 
 def _under_negation(text: str) -> bool:
