@@ -42,7 +42,9 @@ def flip_score(
         ValueError: the three sequences differ in length.
     """
     if not originals:
-        raise EmoLoomError("there are no flip pairs to score", remedy="Take a corpus that `data show --flip` finds some in.")
+        raise EmoLoomError(
+            "there are no flip pairs to score", remedy="Take a corpus that `data show --flip` finds some in."
+        )
     n = len(originals)
     turned = [
         _turned(_valence(original, constant), _valence(mirror, constant), pleasant)

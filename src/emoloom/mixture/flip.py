@@ -42,7 +42,9 @@ def flip(record: Record, teacher: Teacher) -> Record | None:
     return pair.mirrored if pair else None
 
 
-def flip_test_pairs(records: Iterable[Record], teacher: Teacher, limit: int | None = None, seed: int = 0) -> list[FlipPair]:
+def flip_test_pairs(
+    records: Iterable[Record], teacher: Teacher, limit: int | None = None, seed: int = 0
+) -> list[FlipPair]:
     """The pairs of the flip test: records that :func:`flip` would never touch, mirrored by terms that it never uses.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from emoloom.lexicon.words import NEGATORS
@@ -22,6 +23,8 @@ _TERM = re.compile(
     rf"(?<![\w\[])(?<!\w[-'’])(?:(?P<article>[Aa]|[Aa]n|AN)[ ])?(?P<word>(?ai:{_alternatives(_WORDS)}))(?!\w|-\w)"
     rf"|(?<!\w)(?P<pictogram>{_alternatives(_PICTOGRAMS)})(?!\w)"
 )
+
+
 def _phrases(phrases: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{_alternatives(sorted(phrases, key=len, reverse=True))})(?!\w)", re.IGNORECASE)
 
@@ -38,7 +41,7 @@ WORDS_PER_TERM = 15
 """Words of text for each exchanged term at most: one word in a long story does not turn the story."""
 
 _SUBJECTS = "I|[Ww]e|[Tt]hey|[Yy]ou|[Pp]eople"
-_VERBS = "like|want|enjoy|trust|recommend|appreciate|respect|believe|deserve|support|care|feel|look|sound|get"
+_VERBS = "like|want|enjoy|trust|recommend|appreciate|respect|believe|deserve|support|care"
 # One word at the end of the text, so that the negation is sure to reach what carries the valence.
 _PREDICATE = r"\b(?= (?:(?:an?|the|my|our|so|very) )?(?!not\b)[\w-]+[.!]*$)"
 # What negates a statement, as (pattern, replacement) both ways; the first that matches at a place counts.
@@ -48,7 +51,12 @@ _NEGATIONS = (
     (re.compile(r"\b([Ii]s|[Aa]re|[Ww]as|[Ww]ere|[Ww]ould|[Ss]hould|[Cc]ould|[Dd]oes|[Dd]id)n['’]t\b"), r"\1"),
     (re.compile(rf"\b(is|are|was|were){_PREDICATE}"), r"\1n't"),
     (re.compile(r"\b((?:[Ii]t|[Tt]hat|[Hh]e|[Ss]he)['’]s|(?:[Yy]ou|[Ww]e|[Tt]hey)['’]re|I['’]m|I am) not\b"), r"\1"),
-    (re.compile(rf"\b((?:[Ii]t|[Tt]hat|[Hh]e|[Ss]he)['’]s|(?:[Yy]ou|[Ww]e|[Tt]hey)['’]re|I['’]m|I am)\b{_PREDICATE}"), r"\1 not"),
+    (
+        re.compile(
+            rf"\b((?:[Ii]t|[Tt]hat|[Hh]e|[Ss]he)['’]s|(?:[Yy]ou|[Ww]e|[Tt]hey)['’]re|I['’]m|I am)\b{_PREDICATE}"
+        ),
+        r"\1 not",
+    ),
 )
 
 
@@ -73,10 +81,10 @@ def mirror_text(text: str) -> MirroredText | None:
 
     Exchanges every term that the table knows, keeping capitals and the sound rule of ``a`` and ``an``. It declines where the
     terms lie on both sides or belong partly to the flip test, where one stands in a clause with a negator, where a phrase
-    makes a term mean something else, and where the mirror of the mirror is not the text. A text without any term, or whose
-    only term is negated, has its one statement negated or its one negation removed. Never both.
+    makes a term mean something else, and where the mirror of the mirror is not the text. A text without any term
+    has its one statement negated or its one negation removed; never both.
     """
-    if _BLOCKED.search(text):
+    if _BLOCKED.search(text) or _negates_a_term(text):
         return None
     mirrored = _turned(text)
     if mirrored is None or mirrored.text == text or not _turns_all(text, mirrored):
@@ -86,7 +94,7 @@ def mirror_text(text: str) -> MirroredText | None:
 
 
 def _turned(text: str) -> MirroredText | None:
-    return _negate(text) if _under_negation(text) else _exchange(text)
+    return _exchange(text) if _TERM.search(text) else _negate(text)
 
 
 def _turns_all(text: str, mirrored: MirroredText) -> bool:
@@ -97,14 +105,12 @@ def _turns_all(text: str, mirrored: MirroredText) -> bool:
     return len(text.split()) <= WORDS_PER_TERM * mirrored.exchanged and not events.search(_TERM.sub("", text))
 
 
-def _under_negation(text: str) -> bool:
-    """Whether a negator and a term share a clause, or no term is there at all: exchanging is then no way."""
-    found = list(_TERM.finditer(text))
+def _negates_a_term(text: str) -> bool:
+    """Whether a negator and a term share a clause: neither exchanging nor dropping the negator turns that with any certainty."""
+    terms = [match.start() for match in _TERM.finditer(text)]
     ends = [0, *(match.end() for match in _CLAUSE_END.finditer(text)), len(text)]
-    for start, end in zip(ends, ends[1:], strict=False):
-        if any(start <= match.start() < end for match in found) and _NEGATOR.search(text, start, end):
-            return True
-    return not found
+    clauses = [(start, end) for start, end in pairwise(ends) if any(start <= term < end for term in terms)]
+    return any(_NEGATOR.search(text, start, end) for start, end in clauses)
 
 
 def _exchange(text: str) -> MirroredText | None:
