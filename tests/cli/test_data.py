@@ -97,3 +97,25 @@ def test_the_commands_import_nothing_heavy() -> None:
     code = "import sys, emoloom.cli.data; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "transformers", "pyarrow", "huggingface_hub", "pandas", "sklearn"} & set(loaded)
+
+
+def test_show_prints_flips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOLOOM_CACHE", str(tmp_path / "cache"))
+    lines = ['{"text":"I love  it","labels":["love"]}', '{"text":"a great day","labels":["joy"]}', '{"text":"rain"}']
+    (tmp_path / "own.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    printed = _run("show", f"jsonl:{tmp_path / 'own.jsonl'}", "--flip").splitlines()
+    assert [line for line in printed if "(" in line and "V" not in line] == ["own-1 (training)", "own-2 (flip test)"]
+    assert [line.split("  ", 2)[2] for line in printed if line.startswith("  V")] == [
+        "[love]  I love it",
+        "[anger]  I hate it",
+        "[joy]  a great day",
+        "[sadness]  a terrible day",
+    ]
+    first = _run("show", f"jsonl:{tmp_path / 'own.jsonl'}", "--flip", "--limit", "1")
+    assert "(flip test)" not in first
+
+
+def test_show_refuses_flips_where_there_are_none(tmp_path: Path) -> None:
+    (tmp_path / "own.jsonl").write_text('{"text":"rain"}\n', encoding="utf-8")
+    with pytest.raises(EmoLoomError, match="no record here has a mirror image"):
+        _run("show", f"jsonl:{tmp_path / 'own.jsonl'}", "--flip")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from emoloom.cli.flips import show_flips
 from emoloom.data.load import CORPORA, DATA_VARIABLE, JSONL, available, load, splits_of
 from emoloom.data.splits import SPLITS, SplitReport
 from emoloom.report.table import plain_console
@@ -34,11 +35,18 @@ def ls(data_dir: DataDir = None) -> None:
 @app.command()
 def show(
     corpus: Annotated[str, typer.Argument(help="CORPUS or CORPUS:SPLIT; the split is train by default.")],
-    limit: Annotated[int, typer.Option(min=1, help="How many records at most.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, help="How many records, or pairs, at most.")] = 10,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Print pairs of a record and its mirror image on the valence axis.")
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Print records as JSON lines."""
-    for record in load(*_parse(corpus), data_dir).records[:limit]:
+    """Print records as JSON lines, or those that Valence Flip can mirror beside their mirror image."""
+    records = load(*_parse(corpus), data_dir).records
+    if flip:
+        show_flips(records, limit, corpus)
+        return
+    for record in records[:limit]:
         typer.echo(record.line())
 
 
