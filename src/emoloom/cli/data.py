@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from emoloom.data.load import CORPORA, DATA_VARIABLE, JSONL, available, load, splits_of
+from emoloom.data.files import DATA_VARIABLE
+from emoloom.data.load import CORPORA, JSONL, available, load, splits_of
 from emoloom.data.splits import SPLITS, SplitReport
 from emoloom.report.table import plain_console
 
