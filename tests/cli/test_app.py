@@ -18,7 +18,8 @@ from emoloom.errors import EmoLoomError
 
 VERBS = (
     ("screen",), ("evaluate",), ("predict",), ("fetch",), ("report",), ("runs",), ("data",), ("data", "ls"),
-    ("data", "show"), ("data", "check"), ("lexicon",), ("lexicon", "score"),
+    ("data", "show"), ("data", "check"), ("lexicon",), ("lexicon", "score"), ("appraisal",),
+    ("appraisal", "fit"), ("appraisal", "card"),
 )  # fmt: skip
 BASELINE = ("--model", "baseline:tfidf")
 
@@ -45,7 +46,7 @@ def test_every_verb_has_help(emoloom: Emoloom, verb: tuple[str, ...]) -> None:
     assert "--help" in done.out
 
 
-@pytest.mark.parametrize("group", [(), ("data",), ("lexicon",)], ids=" ".join)
+@pytest.mark.parametrize("group", [(), ("data",), ("lexicon",), ("appraisal",)], ids=" ".join)
 def test_without_a_verb_there_is_help(emoloom: Emoloom, group: tuple[str, ...]) -> None:
     done = emoloom(*group)
     assert (done.code, done.err) == (2, "")

@@ -23,9 +23,10 @@ def test_values_lie_on_the_grid_of_the_unit_cube(label: str) -> None:
     affect = AFFECT[label]
     assert len(affect.vad) == len(AXES) == 3
     assert len(affect.appraisal) == len(ATOMS) == 4
-    for value in (*affect.vad, *affect.appraisal):
-        assert 0 <= value <= 1
-        assert (Fraction(str(value)) / Fraction("0.05")).denominator == 1
+    for values, grid in ((affect.vad, "0.05"), (affect.appraisal, "0.01")):
+        for value in values:
+            assert 0 <= value <= 1
+            assert (Fraction(str(value)) / Fraction(grid)).denominator == 1
 
 
 def test_neutral_is_fixed() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import emoloom
-from emoloom.cli import data, lexicon
+from emoloom.cli import appraisal, data, lexicon
 from emoloom.cli.evaluate import evaluate
 from emoloom.cli.fetch import fetch
 from emoloom.cli.predict import predict
@@ -29,6 +29,7 @@ for verb in (screen, evaluate, predict, fetch, report, runs):
     app.command()(verb)
 app.add_typer(data.app, name="data")
 app.add_typer(lexicon.app, name="lexicon")
+app.add_typer(appraisal.app, name="appraisal")
 
 
 def _print_version(wanted: bool) -> None:

@@ -10,7 +10,8 @@ import typer
 from rich.table import Table
 
 from emoloom.cli.flips import show_flips
-from emoloom.data.load import CORPORA, DATA_VARIABLE, JSONL, available, load, splits_of
+from emoloom.data.files import DATA_VARIABLE
+from emoloom.data.load import CORPORA, JSONL, available, load, splits_of
 from emoloom.data.splits import SPLITS, SplitReport
 from emoloom.report.table import plain_console
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emoloom.config import load_config
+from emoloom.config import ScreenConfig, load_config
 
 
 def screen(
@@ -27,6 +27,10 @@ def screen(
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Records judged in each corpus.")] = None,
     zero_shot_limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Records judged in each corpus before fine-tuning.")
+    ] = None,
+    readout: Annotated[
+        list[str] | None,
+        typer.Option("--readout", metavar="NAME", help="free (default), constrained or scored. Repeat; the first ranks."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the training records.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides samples, order and resampling.")] = None,
@@ -52,6 +56,7 @@ def screen(
             "eval": evals or None,
             "limit": limit,
             "zero_shot_limit": zero_shot_limit,
+            "readout": readout or None,
             "epochs": epochs,
             "seed": seed,
             "lexicon": lexicon,
@@ -59,6 +64,7 @@ def screen(
             "out": out,
             "trust_remote_code": trust_remote_code,
         },
+        ScreenConfig,
     )
     from emoloom.cli.progress import TerminalProgress
     from emoloom.report.html import write_report

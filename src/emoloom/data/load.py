@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
-import os
-import zlib
 from collections.abc import Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import NamedTuple
 from emoloom.contract.taxonomy import Taxonomy, taxonomy
 from emoloom.data import dailydialog, emobank, empathetic, goemotions, hub, jsonl, starter
 from emoloom.data.corpus import Corpus
+from emoloom.data.files import DATA_VARIABLE, data_folder, decode, read_bytes
 from emoloom.data.splits import SPLITS, Draft, Split
 from emoloom.errors import EmoLoomError, unknown_name
 
@@ -24,7 +22,6 @@ CORPORA: Mapping[str, Corpus] = {
 """The published corpora by name. Any file in the contract's form is a corpus, too, called ``jsonl:FILE``."""
 
 JSONL = "jsonl:"
-DATA_VARIABLE = "EMOLOOM_DATA"
 
 
 class _Reading(NamedTuple):
@@ -107,7 +104,7 @@ def _read(corpus: Corpus, split: str, data_dir: Path | None) -> _Reading:
 
 
 def _nowhere(corpus: Corpus, data_dir: Path | None, error: EmoLoomError) -> EmoLoomError:
-    base = _data_folder(data_dir)
+    base = data_folder(data_dir)
     wanted = ", ".join(sorted({file for files in corpus.files.values() for file in files}))
     looked = f"no folder {base / corpus.folder}" if base else f"no data folder given ({DATA_VARIABLE} is not set)"
     return EmoLoomError(
@@ -120,9 +117,9 @@ def _nowhere(corpus: Corpus, data_dir: Path | None, error: EmoLoomError) -> EmoL
 
 def _read_local(corpus: Corpus, split: str, folder: Traversable) -> _Reading:
     files = [_file(folder, name) for name in corpus.files[split]]
-    contents = [_bytes(file) for file in files]
+    contents = [read_bytes(file) for file in files]
     source = str(files[0] if len(files) == 1 else folder)
-    texts = [_text(content, str(file)) for content, file in zip(contents, files, strict=True)]
+    texts = [decode(content, str(file)) for content, file in zip(contents, files, strict=True)]
     try:
         draft = corpus.read(texts, split)
     except csv.Error as error:
@@ -131,27 +128,16 @@ def _read_local(corpus: Corpus, split: str, folder: Traversable) -> _Reading:
 
 
 def _read_jsonl(path: Path, split: str) -> _Reading:
-    content = _bytes(path)
-    draft = jsonl.records(_text(content, str(path)), split, name=path.stem, where=str(path))
+    content = read_bytes(path)
+    draft = jsonl.records(decode(content, str(path)), split, name=path.stem, where=str(path))
     return _Reading(draft, hashlib.sha256(content).hexdigest(), str(path))
-
-
-def _data_folder(data_dir: Path | None) -> Path | None:
-    value = data_dir or os.environ.get(DATA_VARIABLE)
-    if not value:
-        return None
-    base = Path(value)
-    if not base.is_dir():
-        remedy = f"Pass --data-dir or set {DATA_VARIABLE} to an existing folder."
-        raise EmoLoomError("the data folder does not exist", where=str(base), remedy=remedy)
-    return base
 
 
 def _folder(corpus: Corpus, data_dir: Path | None) -> Traversable | None:
     """The folder that holds a corpus on this machine, if any does."""
     if corpus is starter.CORPUS:
         return starter.folder()
-    base = _data_folder(data_dir)
+    base = data_folder(data_dir)
     return base / corpus.folder if base and (base / corpus.folder).is_dir() else None
 
 
@@ -159,19 +145,3 @@ def _file(folder: Traversable, name: str) -> Traversable:
     """The file called ``name``, or the unpacked file in place of a ``.gz`` one."""
     packed, unpacked = folder / name, folder / name.removesuffix(".gz")
     return unpacked if unpacked.is_file() else packed
-
-
-def _bytes(file: Traversable) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise EmoLoomError(f"cannot read the file: {error.strerror}", where=str(file)) from error
-
-
-def _text(content: bytes, where: str) -> str:
-    try:
-        return (gzip.decompress(content) if where.endswith(".gz") else content).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise EmoLoomError(f"not UTF-8 at byte {error.start}", where=where, remedy="Convert it.") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise EmoLoomError(f"not a gzip file: {error}", where=where, remedy="Download it again.") from error

@@ -31,7 +31,9 @@ def ablation(arms: Mapping[str, Mapping[str, Scores]], seed: int) -> dict[str, A
     for name in names:
         figures = {metric: _shown(_mean_over_seeds(by_arm[name], metric, seed)) for metric in METRICS}
         by_corpus = {
-            corpus: {key: float(np.mean([s[corpus].metrics[key] or 0.0 for s in by_arm[name]])) for key in found.metrics}
+            corpus: {
+                key: float(np.mean([s[corpus].metrics[key] or 0.0 for s in by_arm[name]])) for key in found.metrics
+            }
             for corpus, found in by_arm[name][0].items()
         }
         content["arms"].append({"arm": name, "seeds": len(by_arm[name]), "metrics": figures, "corpora": by_corpus})

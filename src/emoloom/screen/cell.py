@@ -205,7 +205,9 @@ def judge(rows: Sequence[Row], evals: Sequence[EvalSet], constant: VAD, seed: in
         # Corpora are resampled independently of each other, candidates alike.
         own_seed = int(digest([seed, e.name])[:8], 16)
         if e.pairs:
-            scores[e.name] = _judge_flips(dict(zip((r.id for r in records), outcomes, strict=True)), e, constant, own_seed)
+            scores[e.name] = _judge_flips(
+                dict(zip((r.id for r in records), outcomes, strict=True)), e, constant, own_seed
+            )
             continue
         scores[e.name] = score(
             outcomes,

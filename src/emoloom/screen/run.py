@@ -13,15 +13,15 @@ from typing import Any
 from emoloom.evaluate.score import Scores
 from emoloom.model.load import Candidate, load_candidate
 from emoloom.screen import cell as work
-from emoloom.screen.baselines import Baseline, Lexicon, Majority, Tfidf
 from emoloom.screen.ablation import ablation
+from emoloom.screen.baselines import Baseline, Lexicon, Majority, Tfidf
 from emoloom.screen.cell import Cost, Progress, Row, judge, make_row
 from emoloom.screen.leaderboard import leaderboard
 from emoloom.screen.plan import Cell, Plan, constant_vad
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
-from emoloom.store.journal import Journal
 from emoloom.store.files import digest
+from emoloom.store.journal import Journal
 from emoloom.store.run import ABLATION, LEADERBOARD, TIMINGS, CellFolder, RunFolder
 
 DEFAULT_FOLDER = Path("runs")
@@ -47,7 +47,9 @@ def run_ablation(plan: Plan, progress: Progress) -> RunFolder:
     return _carry_out(plan, progress, _ablation_board)
 
 
-def _carry_out(plan: Plan, progress: Progress, board: Callable[[Plan, CellScores], tuple[str, dict[str, Any]]]) -> RunFolder:
+def _carry_out(
+    plan: Plan, progress: Progress, board: Callable[[Plan, CellScores], tuple[str, dict[str, Any]]]
+) -> RunFolder:
     run = RunFolder(plan.config.out or DEFAULT_FOLDER / plan.name)
     with run.opened(dict(plan.manifest)) as journal:
         name, content = board(plan, _Runner(plan, run, journal, progress).run())
@@ -190,9 +192,7 @@ class _Runner:
     def _take_in(self, cell: Cell, folder: CellFolder) -> None:
         """Records a finished cell; its scores are drawn from its replies, with the resamples that comparisons need."""
         self._journal.record("cell", **asdict(cell), files=folder.hashes())
-        self._scores[cell] = judge(
-            folder.replies(), self._evals, self._constant, self._plan.config.seed
-        )
+        self._scores[cell] = judge(folder.replies(), self._evals, self._constant, self._plan.config.seed)
 
 
 def _peak_memory() -> int:

@@ -1,0 +1,77 @@
+"""Loads the corpora of appraised texts that lie in the data folder, or the starter corpus in their place."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from emoloom.contract.affect import ATOMS
+from emoloom.contract.record import Appraisal, Record
+from emoloom.data import enisear, envent, isear, starter
+from emoloom.data.appraised import Appraised, Draft, Questionnaire
+from emoloom.data.files import data_folder, decode, read_bytes
+from emoloom.data.load import load
+from emoloom.data.splits import SPLITS, SplitReport
+from emoloom.errors import EmoLoomError
+
+QUESTIONNAIRES: tuple[Questionnaire, ...] = (isear.CORPUS, envent.CORPUS, enisear.CORPUS)
+
+WHOLE = "all"
+"""The split that the reports name: these corpora come without one."""
+
+
+@dataclass(frozen=True)
+class AppraisedCorpus:
+    """The usable rows of one corpus, in file order, where they came from, and on which terms."""
+
+    rows: tuple[Appraised, ...]
+    report: SplitReport
+    licence: str
+
+    @property
+    def name(self) -> str:
+        """The corpus's name."""
+        return self.report.corpus
+
+
+def load_appraised(data_dir: Path | None = None) -> tuple[AppraisedCorpus, ...]:
+    """Those of :data:`QUESTIONNAIRES` whose file lies in the data folder, in that order; none where there is no folder.
+
+    Raises:
+        EmoLoomError: the data folder does not exist, or a file in it can't be read or has no usable row.
+    """
+    base = data_folder(data_dir)
+    places = [(corpus, base / corpus.folder / corpus.file) for corpus in QUESTIONNAIRES] if base else []
+    return tuple(_load(corpus, path) for corpus, path in places if path.is_file())
+
+
+def load_starter() -> AppraisedCorpus:
+    """The starter corpus's training split; the emotion is a record's first label, and nobody's person is known."""
+    split = load(starter.CORPUS.name, SPLITS[0])
+    rows = [_appraised(record, record.appraisal) for record in split.records if record.appraisal]
+    return AppraisedCorpus(tuple(rows), split.report, "Apache-2.0")
+
+
+def _appraised(record: Record, appraisal: Appraisal) -> Appraised:
+    goal, control, certain, fair = appraisal.atoms
+    answers = dict(zip(ATOMS, appraisal.atoms, strict=True))
+    return Appraised(record.text, None, record.labels[0], (goal, control, certain, fair), answers)
+
+
+def _load(corpus: Questionnaire, path: Path) -> AppraisedCorpus:
+    content = read_bytes(path)
+    try:
+        draft = corpus.read(decode(content, str(path)))
+    except csv.Error as error:
+        raise EmoLoomError(f"not readable as CSV: {error}", where=str(path), remedy="Use the official file.") from error
+    if not draft.rows:
+        raise EmoLoomError("no usable row", where=str(path), remedy="Use the official file.")
+    return _corpus(corpus.name, draft, hashlib.sha256(content).hexdigest(), str(path), corpus.licence)
+
+
+def _corpus(name: str, draft: Draft, sha256: str, source: str, licence: str) -> AppraisedCorpus:
+    rows, dropped = len(draft.rows), dict(sorted(draft.dropped.items()))
+    report = SplitReport(name, WHOLE, rows + draft.dropped.total(), rows, dropped, sha256, source)
+    return AppraisedCorpus(tuple(draft.rows), report, licence)

@@ -1,0 +1,120 @@
+"""The appraisal verifier of this machine: built from the corpora at hand, kept in the cache."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import GroupKFold
+
+from emoloom.assets.cache import Say, silent
+from emoloom.assets.verifiers import verifier_folder
+from emoloom.data.appraisals import AppraisedCorpus, load_appraised, load_starter
+from emoloom.data.appraised import Appraised
+from emoloom.lexicon.appraisal import VERSION, Verifier
+from emoloom.lexicon.appraisal_fit import Heads, fit
+from emoloom.screen.appraisal_card import make_card
+from emoloom.store.files import digest, readable_json
+
+FOLDS = 5
+_SEED = 0
+_MAIN = "isear"
+_WEIGHTS, _CARD = "verifier.safetensors", "card.json"
+
+
+def load_verifier(data_dir: Path | None = None, say: Say = silent) -> Verifier:
+    """The verifier for the appraisal corpora in the data folder, built first (a minute) unless the cache has it.
+
+    Without ISEAR, which alone asks for all four atoms, it is fitted on the starter corpus.
+
+    Raises:
+        EmoLoomError: the data folder does not exist, a corpus can't be read, or the cache can't be written.
+    """
+    return Verifier.load(build(data_dir, say) / _WEIGHTS)
+
+
+def verifier_card(data_dir: Path | None = None, say: Say = silent) -> dict[str, Any]:
+    """The card of that verifier: see :func:`emoloom.screen.appraisal_card.make_card`; raises as :func:`load_verifier`."""
+    card: dict[str, Any] = json.loads((build(data_dir, say) / _CARD).read_text("utf-8"))
+    return card
+
+
+def build(data_dir: Path | None = None, say: Say = silent) -> Path:
+    """The folder in the cache with weights and card; raises as :func:`load_verifier`."""
+    published = load_appraised(data_dir)
+    main = next((corpus for corpus in published if corpus.name == _MAIN), None) or load_starter()
+    others = [corpus for corpus in published if corpus is not main]
+    sources = [(corpus.name, corpus.report.sha256) for corpus in (main, *others)]
+
+    def write(folder: Path) -> None:
+        say(f"fitting the appraisal verifier on {', '.join(name for name, _ in sources)}")
+        _fit(main, others, folder)
+
+    return verifier_folder(
+        digest({"version": VERSION, "sources": sources})[:16],
+        write,
+        source=", ".join(f"{name} {sha256}" for name, sha256 in sources),
+        licence="; ".join(f"{corpus.name}: {corpus.licence}" for corpus in (main, *others)),
+    )
+
+
+def folds_of(rows: Sequence[Appraised]) -> npt.NDArray[np.intp]:
+    """A fold 0..4 for each row. All rows of a person, and all rows that share a text, lie in one fold."""
+    folds = np.empty(len(rows), dtype=np.intp)
+    splitter = GroupKFold(FOLDS, shuffle=True, random_state=_SEED)
+    for fold, (_, mine) in enumerate(splitter.split(np.zeros(len(rows)), groups=_components(rows))):
+        folds[mine] = fold
+    return folds
+
+
+def _components(rows: Sequence[Appraised]) -> list[int]:
+    """For each row the first row that it hangs together with, through persons and texts."""
+    parent = list(range(len(rows)))
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    first: dict[tuple[str, str], int] = {}
+    for i, row in enumerate(rows):
+        for key in (("text", _bare(row.text)), *([("person", row.group)] if row.group else [])):
+            a, b = root(first.setdefault(key, i)), root(i)
+            parent[max(a, b)] = min(a, b)
+    return [root(i) for i in range(len(rows))]
+
+
+def _bare(text: str) -> str:
+    """A text as duplicates are told: letters and digits only, lower case, single spaces."""
+    return " ".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
+
+
+def heads(rows: Sequence[Appraised]) -> Heads:
+    """Every answer and every emotion of a corpus as a column, in the order of their names."""
+    said = [{**row.answers, f"emotion={row.emotion}": 1.0} for row in rows]
+    column = {name: i for i, name in enumerate(sorted({name for answers in said for name in answers}))}
+    targets = np.zeros((len(rows), len(column)), dtype=np.float32)
+    for i, answers in enumerate(said):
+        for name, value in answers.items():
+            targets[i, column[name]] = value
+    return Heads([row.text for row in rows], targets)
+
+
+def atoms_of(rows: Sequence[Appraised]) -> npt.NDArray[np.float64]:
+    """(n, 4), NaN where an atom is not known."""
+    return np.array([[np.nan if atom is None else atom for atom in row.atoms] for row in rows], dtype=np.float64)
+
+
+def _fit(main: AppraisedCorpus, others: Sequence[AppraisedCorpus], folder: Path) -> None:
+    known = {_bare(row.text) for row in main.rows}
+    rest = [[row for row in corpus.rows if _bare(row.text) not in known] for corpus in others]
+    atoms, folds = atoms_of(main.rows), folds_of(main.rows)
+    fitted = fit(heads(main.rows), atoms, folds, [heads(rows) for rows in rest if rows])
+    fitted.verifier.save(folder / _WEIGHTS)
+    card = make_card(main, others, atoms, folds, fitted.held_out)
+    (folder / _CARD).write_text(readable_json(card), "utf-8")
