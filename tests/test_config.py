@@ -24,7 +24,7 @@ def file(tmp_path: Path) -> Path:
 
 def load(file: Path, text: str, **flags: Any) -> ScreenConfig:
     file.write_text(text, encoding="utf-8")
-    return load_config(file, flags)
+    return load_config(file, flags, ScreenConfig)
 
 
 def refused(file: Path, text: str, **flags: Any) -> str:
@@ -55,7 +55,7 @@ def test_a_flag_can_be_zero_or_false(file: Path) -> None:
 
 
 def test_flags_alone_are_enough() -> None:
-    assert load_config(None, {"model": ["pypi:a"], "epochs": 2}).recipe.epochs == 2
+    assert load_config(None, {"model": ["pypi:a"], "epochs": 2}, ScreenConfig).recipe.epochs == 2
 
 
 @pytest.mark.parametrize("key", ["modle", "sead", "eval_limit", "train-limit"])
@@ -105,7 +105,7 @@ def test_what_is_not_yaml_is_said_to_be_so(file: Path, text: str) -> None:
 def test_a_file_that_is_no_text_is_refused(file: Path) -> None:
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(EmoLoomError, match="not YAML"):
-        load_config(file, {})
+        load_config(file, {}, ScreenConfig)
 
 
 @pytest.mark.parametrize("text", ["- model", "model", "3"])
@@ -120,7 +120,7 @@ def test_a_missing_model_is_asked_for(file: Path, text: str) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(EmoLoomError, match=r"nowhere\.yaml: cannot read: No such file"):
-        load_config(tmp_path / "nowhere.yaml", {"model": ["pypi:a"]})
+        load_config(tmp_path / "nowhere.yaml", {"model": ["pypi:a"]}, ScreenConfig)
 
 
 def test_the_learning_rate_depends_on_the_method() -> None:
@@ -133,7 +133,7 @@ def test_settings_are_frozen() -> None:
 
 
 def test_the_example_and_the_document_are_valid(file: Path) -> None:
-    assert load_config(EXAMPLE, {}).model == ("pypi:smollm2-135m-instruct",)
+    assert load_config(EXAMPLE, {}, ScreenConfig).model == ("pypi:smollm2-135m-instruct",)
     shown = DOCUMENT.read_text("utf-8").split("```yaml\n")[1].split("```")[0]
     config = load(file, shown)
     assert set(yaml.safe_load(shown)) == set(ScreenConfig.model_fields)

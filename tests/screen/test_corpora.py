@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.screenings import ROWS, small, write_jsonl
 
@@ -12,11 +14,17 @@ from emoloom.contract.record import Record
 from emoloom.data.load import load
 from emoloom.errors import EmoLoomError
 from emoloom.lexicon.teacher import Teacher
-from emoloom.screen.corpora import Corpora, load_corpora, load_evals, records_digest
+from emoloom.screen.corpora import Atoms, Corpora, load_corpora, load_evals, records_digest
 
 
 def corpora(data: Path, **changes: Any) -> Corpora:
-    return load_corpora(small(None, data, **changes), Teacher())
+    config = small(None, data, **changes)
+    return load_corpora(config, Teacher(), [config.recipe], appraise)
+
+
+def appraise(texts: Sequence[str]) -> Atoms:
+    """Stands for the verifier: every atom of a text is its number of words over ten."""
+    return np.array([[len(text.split()) / 10] * 4 for text in texts], dtype=np.float32)
 
 
 def texts(records: tuple[Record, ...]) -> list[str]:
@@ -30,8 +38,8 @@ def test_training_records_that_are_judged_are_dropped(tmp_path: Path) -> None:
     found = corpora(judged, train=(f"jsonl:{learnt}",), train_limit=None)
     assert sorted(texts(found.train)) == sorted(str(row["text"]) for row in ROWS[3:])
     assert found.overlap == 3
-    assert found.manifest()["train"]["overlap_dropped"] == 3
-    assert found.manifest()["train"]["records"] == 2
+    assert found.manifest["train"]["overlap_dropped"] == 3
+    assert found.manifest["train"]["records"] == 2
 
 
 def test_the_training_limit_counts_what_is_left(tmp_path: Path) -> None:
@@ -116,8 +124,58 @@ def test_unknown_names_are_refused(data: Path, changes: dict[str, Any], message:
 
 def test_the_manifest_tells_the_data_without_text(data: Path) -> None:
     found = corpora(data)
-    manifest = found.manifest()
+    manifest = found.manifest
     assert manifest["eval"][0]["sha256"] == records_digest(found.evals[0].records) == found.evals[0].digest
     assert manifest["train"]["sha256"] == records_digest(found.train) != records_digest(found.train[::-1])
     assert manifest["eval"][0]["source"]["rows_read"] == len(ROWS)
     assert not [record for record in found.train if record.text in str(manifest)]
+
+
+def test_only_a_recipe_that_asks_for_them_gets_appraisals_and_flips(tmp_path: Path) -> None:
+    learnt = write_jsonl(tmp_path / "learnt.jsonl", [*ROWS, {"text": "I love this good day", "labels": ["love"]}])
+    judged = write_jsonl(tmp_path / "judged.jsonl", [{"text": "judged", "labels": ["joy"]}])
+    plain = corpora(judged, train=(f"jsonl:{learnt}",), train_limit=None)
+    assert {record.appraisal for record in plain.train} == {None}
+    assert plain.flips == ()
+    full = corpora(judged, train=(f"jsonl:{learnt}",), train_limit=None, recipe={"l_app": 0.1, "flip": True})
+    by_text = {record.text: record for record in full.train}
+    found = by_text["lunch is at noon"].appraisal
+    assert found
+    assert found.atoms == (0.4, 0.4, 0.4, 0.4)
+    assert [(record.text, record.labels, record.corpus) for record in full.flips] == [
+        ("I hate this bad day", ("anger",), "jsonl:learnt~flip")
+    ]
+    assert full.flips[0].appraisal
+
+
+def test_a_corpus_keeps_its_own_appraisals(tmp_path: Path) -> None:
+    judged = write_jsonl(tmp_path / "judged.jsonl", [{"text": "judged", "labels": ["joy"]}])
+    own = corpora(judged, train=("starter",), train_limit=5, recipe={"l_app": 0.1})
+    starter = {record.id: record.appraisal for record in load("starter", "train").records}
+    assert all(record.appraisal == starter[record.id] for record in own.train)
+
+
+def test_thresholds_are_tuned_on_dev_records_that_are_not_judged(tmp_path: Path) -> None:
+    judged = write_jsonl(tmp_path / "judged.jsonl", [{"text": "judged", "labels": ["joy"]}])
+    assert corpora(judged).tune == ()
+    dev = {record.id for record in load("starter", "dev").records}
+    scored = {"readout": ("scored",), "limit": 20}
+    assert {record.id for record in corpora(judged, **scored).tune} == dev
+    half = corpora(judged, **scored | {"eval": ("starter:dev",)})
+    assert {record.id for record in half.tune} == dev - {record.id for record in half.evals[0].records}
+    # A file has no dev split.
+    assert corpora(judged, **scored | {"train": (f"jsonl:{write_jsonl(tmp_path / 'l.jsonl')}",)}).tune == ()
+
+
+def test_a_flip_test_holds_pairs_within_the_limit(tmp_path: Path) -> None:
+    texts = ["what a terrible film", "a wonderful evening", "this is a horrible idea", "lunch is at noon"]
+    rows = [{"text": text, "labels": ["joy" if "wonder" in text else "anger"]} for text in texts]
+    data = write_jsonl(tmp_path / "data.jsonl", rows)
+    (whole,) = load_evals((f"flip:jsonl:{data}",), None, 0, None, Teacher())
+    assert whole.name == "flip:jsonl:data"
+    assert whole.pairs
+    assert [record.id for record in whole.records] == [name for pair in whole.pairs for name in pair[:2]]
+    (cut,) = load_evals((f"flip:jsonl:{data}",), 2, 0, None, Teacher())
+    assert len(cut.pairs) == 1
+    with pytest.raises(EmoLoomError, match="no record of it has a mirror image"):
+        load_evals((f"flip:jsonl:{write_jsonl(tmp_path / 'none.jsonl', rows[3:])}",), None, 0, None, Teacher())

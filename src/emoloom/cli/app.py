@@ -8,6 +8,7 @@ import typer
 
 import emoloom
 from emoloom.cli import appraisal, data, lexicon
+from emoloom.cli.ablate import ablate
 from emoloom.cli.evaluate import evaluate
 from emoloom.cli.fetch import fetch
 from emoloom.cli.predict import predict
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (screen, evaluate, predict, fetch, report, runs):
+for verb in (screen, ablate, evaluate, predict, fetch, report, runs):
     app.command()(verb)
 app.add_typer(data.app, name="data")
 app.add_typer(lexicon.app, name="lexicon")

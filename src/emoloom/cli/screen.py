@@ -30,7 +30,9 @@ def screen(
     ] = None,
     readout: Annotated[
         list[str] | None,
-        typer.Option("--readout", metavar="NAME", help="free (default), constrained or scored. Repeat; the first ranks."),
+        typer.Option(
+            "--readout", metavar="NAME", help="free (default), constrained or scored. Repeat; the first ranks."
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the training records.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides samples, order and resampling.")] = None,

@@ -139,10 +139,10 @@ def load_corpora(
 
 def _appraised(records: Sequence[Record], appraise: Callable[[Sequence[str]], Atoms]) -> list[Record]:
     """The records with the verifier's atoms, but for those whose corpus has its own."""
-    unread = [record for record in records if record.appraisal is None]
-    read = iter(appraise([record.text for record in unread]) if unread else [])
+    texts = {record.text: None for record in records if record.appraisal is None}
+    read = dict(zip(texts, appraise(list(texts)), strict=True)) if texts else {}
     return [
-        record if record.appraisal else record.model_copy(update={"appraisal": _appraisal(next(read))})
+        record if record.appraisal else record.model_copy(update={"appraisal": _appraisal(read[record.text])})
         for record in records
     ]
 
