@@ -16,7 +16,7 @@ from emoloom.errors import EmoLoomError
 from emoloom.model.prompts import Prompter
 
 MAX_LABELS = 3
-"""As many as a reply of 64 tokens has room for; 0.07% of GoEmotions' training records have more."""
+"""0.07% of GoEmotions' training records have more."""
 
 _HEAD = '{"labels":['
 # What follows the labels, with numbers and without a rationale; its length does not depend on the numbers.
