@@ -94,9 +94,9 @@ def test_predictions_keep_the_order_of_the_input() -> None:
 
 
 def test_the_runs_winner_is_opened_with_what_it_learnt(finished: RunFolder, model: Path) -> None:
-    plain = open_model(f"path:{model}", None, quiet).candidate
-    tuned = open_model(None, finished.path, quiet).candidate
-    named = open_model(f"path:{model}", finished.path, quiet).candidate
+    plain = open_model(f"path:{model}", None, None, quiet).candidate
+    tuned = open_model(None, finished.path, None, quiet).candidate
+    named = open_model(f"path:{model}", finished.path, None, quiet).candidate
     weights = [next(iter(c.model.model.layers[0].parameters())) for c in (plain, tuned, named)]
     assert tuned.name == f"path:{model}"
     assert not torch.equal(weights[0], weights[1])
@@ -104,7 +104,7 @@ def test_the_runs_winner_is_opened_with_what_it_learnt(finished: RunFolder, mode
 
 
 def test_the_runs_replies_are_predicted_again(finished: RunFolder, data: Path) -> None:
-    opened = open_model(None, finished.path, quiet)
+    opened = open_model(None, finished.path, None, quiet)
     scores = evaluate_model(opened, [f"jsonl:{data}"], 3, 0, None, no_progress)["jsonl:mine"]
     [row] = [row for row in finished.read_json("leaderboard.json")["rows"] if row["stage"] == "tuned"]
     assert (scores.n, scores.metrics["parse_ok"]) == (row["n"], row["metrics"]["parse_ok"])
@@ -118,13 +118,13 @@ def test_the_runs_replies_are_predicted_again(finished: RunFolder, data: Path) -
 
 def test_what_cannot_be_opened_is_said(finished: RunFolder, model: Path, tmp_path: Path) -> None:
     with pytest.raises(EmoLoomError, match="no model is given"):
-        open_model(None, None, quiet)
+        open_model(None, None, None, quiet)
     with pytest.raises(EmoLoomError, match=r"manifest\.json: cannot read"):
-        open_model(None, tmp_path, quiet)
+        open_model(None, tmp_path, None, quiet)
     with pytest.raises(EmoLoomError, match="a baseline is trained inside a screening"):
-        open_model("baseline:tfidf", None, quiet)
+        open_model("baseline:tfidf", None, None, quiet)
     with pytest.raises(EmoLoomError, match=f"unknown candidate .* Did you mean path:{model}"):
-        open_model(f"path:{model}s", finished.path, quiet)
+        open_model(f"path:{model}s", finished.path, None, quiet)
 
 
 def test_a_run_without_candidates_has_no_winner(finished: RunFolder, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_run_without_candidates_has_no_winner(finished: RunFolder, tmp_path: P
     board["ranking"] = [row for row in board["ranking"] if row["stage"] == "baseline"]
     RunFolder(tmp_path / "run").write_json("leaderboard.json", board)
     with pytest.raises(EmoLoomError, match="no candidate was fine-tuned"):
-        open_model(None, tmp_path / "run", quiet)
+        open_model(None, tmp_path / "run", None, quiet)
 
 
 def test_a_base_that_has_changed_since_is_refused(finished: RunFolder, tmp_path: Path) -> None:
@@ -142,4 +142,4 @@ def test_a_base_that_has_changed_since_is_refused(finished: RunFolder, tmp_path:
     manifest["candidates"][0]["sha256"] = "0" * 64
     RunFolder(tmp_path / "run").write_json("manifest.json", manifest)
     with pytest.raises(EmoLoomError, match="the model has changed since the run trained it"):
-        open_model(None, tmp_path / "run", quiet)
+        open_model(None, tmp_path / "run", None, quiet)

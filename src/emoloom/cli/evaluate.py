@@ -15,6 +15,10 @@ def evaluate(
     run: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Take a run's best fine-tuned candidate (or its --model).")
     ] = None,
+    readout: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="free, constrained or scored; free, or the run's first, by default."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Records judged in each corpus.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides samples and resampling.")] = 0,
     data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder that holds the corpora.")] = None,
@@ -26,7 +30,7 @@ def evaluate(
     from emoloom.screen.single import evaluate_model, open_model
 
     with TerminalProgress() as progress:
-        opened = open_model(model, run, progress.say)
+        opened = open_model(model, run, readout, progress.say)
         scores = evaluate_model(opened, evals, limit, seed, data_dir, progress)
     figures = {name: score.to_dict() for name, score in scores.items()}
     if as_json:

@@ -18,6 +18,10 @@ def predict(
     run: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Take a run's best fine-tuned candidate (or its --model).")
     ] = None,
+    readout: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="free, constrained or scored; free, or the run's first, by default."),
+    ] = None,
 ) -> None:
     """Print labels, VAD and rationale of each text as one JSON line, in the order of the input.
 
@@ -28,6 +32,6 @@ def predict(
 
     requests = read_requests(source, sys.stdin)
     with TerminalProgress() as progress:
-        opened = open_model(model, run, progress.say)
+        opened = open_model(model, run, readout, progress.say)
         for line in predict_lines(opened, requests, progress):
             typer.echo(line)

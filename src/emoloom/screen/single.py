@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, get_args
 
 from emoloom.assets.cache import Say
 from emoloom.assets.models import resolve
 from emoloom.assets.specs import parse_spec
+from emoloom.config import Readout as ReadoutName
 from emoloom.config import ScreenConfig
 from emoloom.contract.affect import VAD
 from emoloom.contract.parse import Parsed, parse_reply
@@ -21,44 +22,77 @@ from emoloom.errors import EmoLoomError, unknown_name
 from emoloom.evaluate.score import Scores
 from emoloom.lexicon.teacher import READERS_MEAN, Teacher
 from emoloom.model.load import Candidate, load_candidate, load_prompter
-from emoloom.screen.cell import Progress, judge, make_row, tuned
+from emoloom.screen.cell import Progress, judge, make_row, scored_readout, tuned
 from emoloom.screen.corpora import load_evals
-from emoloom.screen.plan import make_teacher
-from emoloom.screen.readout import Answer, Written, bit_equal
+from emoloom.screen.plan import Cell, make_teacher
+from emoloom.screen.readout import Answer, Readout, Scored, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
 from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A loaded model, the teacher whose replies it was trained to give, and the VAD that stands in for a broken reply."""
+    """A loaded model and how it is asked.
+
+    Attributes:
+        teacher: what its training records were completed with.
+        constant: the VAD that stands in for a broken reply.
+        readout: ``free``, ``constrained`` or ``scored``.
+        scored: the readout of that name, where it is asked for.
+    """
 
     candidate: Candidate
     teacher: Teacher
     constant: VAD
+    readout: str = "free"
+    scored: Scored | None = None
 
 
-def open_model(model: str | None, run: Path | None, say: Say) -> Opened:
+def open_model(model: str | None, run: Path | None, readout: str | None, say: Say) -> Opened:
     """The model of a spec; or, with ``run``, the best fine-tuned candidate of that run (or the one called ``model``).
 
+    It is asked by ``readout``: by default ``free``, or the run's first.
+
     Raises:
-        EmoLoomError: neither is given, or something of it cannot be had.
+        EmoLoomError: neither is given, something of it cannot be had, or it cannot be asked so.
     """
-    if run is None:
-        if model is None:
-            raise EmoLoomError("no model is given", remedy="Pass --model SPEC, or --run DIR of a finished screening.")
-        return Opened(_load(model, say, trust=False), make_teacher(None), READERS_MEAN)
-    folder = RunFolder(run)
+    if readout is not None and readout not in get_args(ReadoutName):
+        raise unknown_name("readout", readout, get_args(ReadoutName))
+    if run is not None:
+        return _open_trained(model, RunFolder(run), readout, say)
+    if model is None:
+        raise EmoLoomError("no model is given", remedy="Pass --model SPEC, or --run DIR of a finished screening.")
+    if readout == "scored":
+        raise EmoLoomError(
+            "an untrained model has no heads to score with",
+            where=model,
+            remedy="Pass --run of a run with this readout.",
+        )
+    return Opened(_load(model, say, trust=False), make_teacher(None), READERS_MEAN, readout or "free")
+
+
+def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say: Say) -> Opened:
     manifest = folder.read_json(MANIFEST)
     name = _winner(folder, model)
-    key = next(c["key"] for c in manifest["cells"] if c["candidate"] == name and c["stage"] == "training")
+    cells = [Cell(**cell) for cell in manifest["cells"]]
+    mine = [cell for cell in cells if cell.candidate == name]
     config = ScreenConfig.model_validate(manifest["config"])
     expected = next(c["sha256"] for c in manifest["candidates"] if c["name"] == name)
     base = _load(name, say, trust=config.trust_remote_code, expected=expected)
     lexicon = manifest["lexicon"]
     teacher = make_teacher(lexicon["name"]) if lexicon else Teacher()
+    training = next(folder.cell(cell.key) for cell in mine if cell.stage == "training")
+    candidate = tuned(base, training, config.recipe)
     v, a, d = manifest["constant_vad"]
-    return Opened(tuned(base, folder.cell(key), config.recipe), teacher, (v, a, d))
+    opened = Opened(candidate, teacher, (v, a, d), readout or config.readout[0])
+    if opened.readout != "scored":
+        return opened
+    scored = [folder.cell(cell.key) for cell in mine if (cell.stage, cell.readout) == ("tuned", "scored")]
+    if not scored:
+        raise EmoLoomError(
+            "this run tuned no thresholds", where=str(folder.path), remedy="Screen with --readout scored, or use free."
+        )
+    return replace(opened, scored=scored_readout(candidate, training, scored[0], (), Suggester((), teacher)))
 
 
 def _winner(folder: RunFolder, model: str | None) -> str:
@@ -137,9 +171,15 @@ def read_requests(source: Path | None, stdin: TextIO) -> list[Request]:
 def _answers(opened: Opened, requests: Sequence[Request], progress: Progress) -> list[Answer]:
     """The answer to each request, in order."""
     found: dict[int, Answer] = {}
-    suggester = Suggester((), opened.teacher)
-    readout = Written(opened.candidate, suggester, guard=not bit_equal(opened.candidate, requests))
-    for index, answer in readout.answers(requests):
+    for index, answer in _readout(opened, requests).answers(requests):
         found[index] = answer
         progress("decoding", 1, len(requests))
     return [found[index] for index in range(len(requests))]
+
+
+def _readout(opened: Opened, requests: Sequence[Request]) -> Readout:
+    if opened.scored is not None:
+        return opened.scored
+    grammar = make_grammar(opened.candidate) if opened.readout == "constrained" else None
+    guard = not bit_equal(opened.candidate, requests)
+    return Written(opened.candidate, Suggester((), opened.teacher), guard, grammar)
