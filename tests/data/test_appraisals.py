@@ -92,7 +92,15 @@ def test_starter_brings_its_own_atoms() -> None:
     starter = load_starter()
     assert len(starter.rows) == starter.report.rows_kept > 700
     assert starter.report.split == "train"
-    assert {row.emotion for row in starter.rows} == {"anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral"}
+    assert {row.emotion for row in starter.rows} == {
+        "anger",
+        "disgust",
+        "fear",
+        "joy",
+        "sadness",
+        "surprise",
+        "neutral",
+    }
     assert all(atom is not None and 0 <= atom <= 1 for row in starter.rows for atom in row.atoms)
 
 

@@ -17,7 +17,9 @@ from emoloom.lexicon.appraisal_fit import RIDGE, Heads, LeftOut, _regularised_in
 GOOD = ["won a prize", "passed the exam", "got a gift", "met my love", "found my ring", "a lovely day out"]
 BAD = ["lost a prize", "failed the exam", "was robbed", "my dog died", "broke my ring", "an awful day alone"]
 TEXTS = [f"{text} {n}" for n in ("today", "in May", "last year", "at home", "at work") for text in GOOD + BAD]
-HELPED = np.array([text.rsplit(" ", 2)[0] in GOOD or text.rsplit(" ", 1)[0] in GOOD for text in TEXTS], dtype=np.float64)
+HELPED = np.array(
+    [text.rsplit(" ", 2)[0] in GOOD or text.rsplit(" ", 1)[0] in GOOD for text in TEXTS], dtype=np.float64
+)
 FOLDS = np.arange(len(TEXTS), dtype=np.intp) % 5
 
 
@@ -27,7 +29,9 @@ def heads() -> Heads:
 
 
 def fitted() -> tuple[Verifier, np.ndarray]:  # type: ignore[type-arg]
-    atoms = np.stack([HELPED, 1 - HELPED, 0.25 + HELPED / 2, np.where(np.arange(len(TEXTS)) % 7, HELPED, np.nan)], axis=1)
+    atoms = np.stack(
+        [HELPED, 1 - HELPED, 0.25 + HELPED / 2, np.where(np.arange(len(TEXTS)) % 7, HELPED, np.nan)], axis=1
+    )
     other = Heads(["what joy", "what grief"], np.eye(2, dtype=np.float32), np.zeros((2, 0), np.float32))
     done = fit(heads(), atoms, [(0.0, 1.0), (0.0, 1.0), (0.4, 0.6), (0.0, 1.0)], FOLDS, [other])
     return done.verifier, done.held_out
@@ -96,7 +100,7 @@ def test_leaving_out_equals_fitting_again() -> None:
         return np.asarray(model.predict(x[rows].toarray()))
 
     for fold in range(2):
-        mine = FOLDS == fold
+        mine = fold == FOLDS
         assert left_out.own[mine] == pytest.approx(refit(mine, ~mine), abs=1e-4)
         other = FOLDS == 4
         assert left_out.without(fold)[other] == pytest.approx(refit(other, ~mine & ~other), abs=1e-4)

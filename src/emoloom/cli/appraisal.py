@@ -11,7 +11,8 @@ import typer
 app = typer.Typer(help="Build and judge the appraisal verifier.", no_args_is_help=True)
 
 DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", metavar="DIR", help="Folder that holds the corpora; $EMOLOOM_DATA by default.")
+    Path | None,
+    typer.Option("--data-dir", metavar="DIR", help="Folder that holds the corpora; $EMOLOOM_DATA by default."),
 ]
 
 

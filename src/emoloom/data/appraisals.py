@@ -55,7 +55,7 @@ def load_appraised(data_dir: Path | None = None) -> tuple[AppraisedCorpus, ...]:
 
 
 def load_starter() -> AppraisedCorpus:
-    """The starter corpus's training split; the emotion is that of a record's first label in Ekman's space, and nobody's person is known."""
+    """The starter corpus's training split; an emotion is that of the first label in Ekman's space, the writers are unknown."""
     split = load(starter.CORPUS.name, SPLITS[0])
     rows = [_appraised(record, record.appraisal) for record in split.records if record.appraisal]
     return AppraisedCorpus(tuple(rows), split.report, "Apache-2.0")
@@ -63,7 +63,7 @@ def load_starter() -> AppraisedCorpus:
 
 def _situations(base: Path | None) -> AppraisedCorpus:
     split = load(empathetic.CORPUS.name, SPLITS[0], base)
-    rows = tuple(Appraised(record.text, None, record.labels[0], (None,) * 4, {}) for record in split.records)
+    rows = tuple(Appraised(record.text, None, record.labels[0], (None, None, None, None), {}) for record in split.records)
     return AppraisedCorpus(rows, split.report, "CC BY-NC 4.0; cite Rashkin et al. (2019)")
 
 

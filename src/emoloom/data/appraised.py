@@ -59,7 +59,9 @@ class Questionnaire:
     read: Callable[[str], Draft]
 
 
-def table(text: str, columns: tuple[str, ...], file: str, *, delimiter: str = ",", quoted: bool = True) -> list[dict[str, str]]:
+def table(
+    text: str, columns: tuple[str, ...], file: str, *, delimiter: str = ",", quoted: bool = True
+) -> list[dict[str, str]]:
     """The rows of a delimited file by column name; a cell that a short row lacks is empty.
 
     Raises:

@@ -133,7 +133,6 @@ def _read_jsonl(path: Path, split: str) -> _Reading:
     return _Reading(draft, hashlib.sha256(content).hexdigest(), str(path))
 
 
-
 def _folder(corpus: Corpus, data_dir: Path | None) -> Traversable | None:
     """The folder that holds a corpus on this machine, if any does."""
     if corpus is starter.CORPUS:
@@ -146,4 +145,3 @@ def _file(folder: Traversable, name: str) -> Traversable:
     """The file called ``name``, or the unpacked file in place of a ``.gz`` one."""
     packed, unpacked = folder / name, folder / name.removesuffix(".gz")
     return unpacked if unpacked.is_file() else packed
-

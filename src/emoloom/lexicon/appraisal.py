@@ -80,12 +80,11 @@ class Verifier:
 
 
 def dense_features(emotion_scores: Floats, texts: Sequence[str]) -> Floats:
-    """Probabilities of the m emotions, from scores (n, m), and the logarithm of each text's number of words plus one: (n, m + 1)."""
+    """Probabilities of the m emotions, from scores (n, m), and the logarithm of a text's words plus one: (n, m + 1)."""
     scores = SHARPNESS * emotion_scores
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
     words = np.log([[len(text.split()) + 1] for text in texts])
     return np.hstack([odds / odds.sum(axis=1, keepdims=True), words]).astype(np.float32)
-
 
 
 def features(texts: Sequence[str]) -> Any:

@@ -172,7 +172,9 @@ def _second_level(scores: Floats, values: Values, bound: tuple[float, float]) ->
     known = np.isfinite(values)
     line, shares = (scores[known] @ weights)[:, None], values[known]
     scale = LogisticRegression(C=np.inf, max_iter=1000)
-    scale.fit(np.vstack([line, line]), np.repeat([1, 0], len(shares)), sample_weight=np.concatenate([shares, 1 - shares]))
+    scale.fit(
+        np.vstack([line, line]), np.repeat([1, 0], len(shares)), sample_weight=np.concatenate([shares, 1 - shares])
+    )
     return _Level(weights * scale.coef_[0, 0], float(scale.intercept_[0]))
 
 

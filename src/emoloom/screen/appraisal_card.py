@@ -43,7 +43,11 @@ CONTRASTS = {
 
 
 def make_card(
-    main: AppraisedCorpus, others: Sequence[AppraisedCorpus], atoms: Values, folds: Folds, held_out: npt.NDArray[np.float32]
+    main: AppraisedCorpus,
+    others: Sequence[AppraisedCorpus],
+    atoms: Values,
+    folds: Folds,
+    held_out: npt.NDArray[np.float32],
 ) -> dict[str, Any]:
     """The card, ready for JSON.
 
@@ -61,7 +65,8 @@ def make_card(
     auc = _aucs(contrasts, atoms, held_out.astype(np.float64))
     alternatives = {"tfidf": _tfidf(main.rows, folds), "gold_emotion": _emotions(main.rows, folds)}
     comparison = {
-        name: _aucs(contrasts, atoms, _plain(features, contrasts, atoms, folds)) for name, features in alternatives.items()
+        name: _aucs(contrasts, atoms, _plain(features, contrasts, atoms, folds))
+        for name, features in alternatives.items()
     }
     return {
         "version": VERSION,
