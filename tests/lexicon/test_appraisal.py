@@ -41,7 +41,7 @@ def test_atoms_are_probabilities_that_follow_the_text() -> None:
     verifier, held_out = fitted()
     atoms = verifier.atoms(["won a gift", "my dog was robbed", "", "🎉"])
     assert atoms.shape == (4, 4)
-    assert ((atoms > 0) & (atoms < 1)).all()
+    assert ((atoms >= 0) & (atoms <= 1)).all()
     assert atoms[0, 0] > 0.5 > atoms[1, 0]
     assert atoms[0, 1] < 0.5 < atoms[1, 1]
     assert held_out.shape == (len(TEXTS), 4)
