@@ -9,10 +9,11 @@ from pathlib import Path
 
 from emoloom.contract.affect import ATOMS
 from emoloom.contract.record import Appraisal, Record
-from emoloom.data import enisear, envent, isear, starter
+from emoloom.contract.taxonomy import EKMAN, GOEMOTIONS, MAPS
+from emoloom.data import empathetic, enisear, envent, isear, starter
 from emoloom.data.appraised import Appraised, Draft, Questionnaire
 from emoloom.data.files import data_folder, decode, read_bytes
-from emoloom.data.load import load
+from emoloom.data.load import available, load
 from emoloom.data.splits import SPLITS, SplitReport
 from emoloom.errors import EmoLoomError
 
@@ -39,25 +40,40 @@ class AppraisedCorpus:
 def load_appraised(data_dir: Path | None = None) -> tuple[AppraisedCorpus, ...]:
     """Those of :data:`QUESTIONNAIRES` whose file lies in the data folder, in that order; none where there is no folder.
 
+    Beside one of them, the training situations of EmpatheticDialogues come along, where they are at hand: they say which
+    emotion a situation gave rise to, which is half of reading how it was appraised.
+
     Raises:
         EmoLoomError: the data folder does not exist, or a file in it can't be read or has no usable row.
     """
     base = data_folder(data_dir)
     places = [(corpus, base / corpus.folder / corpus.file) for corpus in QUESTIONNAIRES] if base else []
-    return tuple(_load(corpus, path) for corpus, path in places if path.is_file())
+    found = [_load(corpus, path) for corpus, path in places if path.is_file()]
+    if found and empathetic.CORPUS.name in available(base):
+        found.append(_situations(base))
+    return tuple(found)
 
 
 def load_starter() -> AppraisedCorpus:
-    """The starter corpus's training split; the emotion is a record's first label, and nobody's person is known."""
+    """The starter corpus's training split; an emotion is that of the first label in Ekman's space, the writers are unknown."""
     split = load(starter.CORPUS.name, SPLITS[0])
     rows = [_appraised(record, record.appraisal) for record in split.records if record.appraisal]
     return AppraisedCorpus(tuple(rows), split.report, "Apache-2.0")
 
 
+def _situations(base: Path | None) -> AppraisedCorpus:
+    split = load(empathetic.CORPUS.name, SPLITS[0], base)
+    rows = tuple(
+        Appraised(record.text, None, record.labels[0], (None, None, None, None), {}) for record in split.records
+    )
+    return AppraisedCorpus(rows, split.report, "CC BY-NC 4.0; cite Rashkin et al. (2019)")
+
+
 def _appraised(record: Record, appraisal: Appraisal) -> Appraised:
     goal, control, certain, fair = appraisal.atoms
     answers = dict(zip(ATOMS, appraisal.atoms, strict=True))
-    return Appraised(record.text, None, record.labels[0], (goal, control, certain, fair), answers)
+    emotion = MAPS[GOEMOTIONS.name, EKMAN.name][record.labels[0]]
+    return Appraised(record.text, None, emotion, (goal, control, certain, fair), answers)
 
 
 def _load(corpus: Questionnaire, path: Path) -> AppraisedCorpus:

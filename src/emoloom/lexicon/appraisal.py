@@ -1,9 +1,9 @@
-"""The external appraisal verifier: a frozen linear reader of how a text's writer appraises the event."""
+"""The external appraisal verifier: a small frozen reader of how a text's writer appraises the event."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,38 +18,47 @@ from emoloom.contract.affect import ATOMS
 from emoloom.errors import EmoLoomError
 
 Floats = npt.NDArray[np.float32]
+Halves = npt.NDArray[np.float16]
 
 VERSION = "1"
 """Changes with anything that changes the weights for the same data; part of the key under which a verifier is cached."""
 
-WORDS = CHARACTERS = 1 << 17
+WORDS, CHARACTERS = 1 << 17, 1 << 16
 """Buckets for words (1-2) and for characters within words (3-5)."""
+
+SHARPNESS = 12.0
+"""What emotion scores, which ridge regression draws together, are multiplied by before the softmax."""
 
 
 @dataclass(frozen=True)
 class Verifier:
-    """Probabilities of the four atoms, each from one linear model on hashed n-grams.
+    """Expected values of the four atoms, from hashed n-grams and from the emotions that these suggest.
+
+    With x a text's features, e = softmax(SHARPNESS * emotions x) and w the logarithm of its number of words plus one, the
+    log-odds of the atoms are ``atom_weights x + dense [e, w] + intercepts``.
 
     Attributes:
-        weights: shape (4, WORDS + CHARACTERS), float16, in the order of :data:`emoloom.contract.affect.ATOMS`.
+        emotions: shape (m, WORDS + CHARACTERS), float16, for the m emotions of the corpus it was fitted on.
+        atom_weights: shape (4, WORDS + CHARACTERS), float16, in the order of :data:`emoloom.contract.affect.ATOMS`.
+        dense: shape (4, m + 1), float32.
         intercepts: shape (4,), float32.
     """
 
-    weights: npt.NDArray[np.float16]
+    emotions: Halves
+    atom_weights: Halves
+    dense: Floats
     intercepts: Floats
 
     def atoms(self, texts: Sequence[str]) -> Floats:
-        """The expected value of each atom for each text, in [0, 1]; shape (n, 4).
-
-        0.5 is "not an issue", as in :class:`emoloom.contract.affect.Affect`; a text without words gets the mean of the
-        texts that the verifier was fitted on.
-        """
-        log_odds = features(texts) @ self.weights.astype(np.float32).T + self.intercepts
+        """The expected value of each atom for each text, in [0, 1]; shape (n, 4)."""
+        x = features(texts)
+        inner = dense_features(x @ self.emotions.astype(np.float32).T, texts)
+        log_odds = x @ self.atom_weights.astype(np.float32).T + inner @ self.dense.T + self.intercepts
         return np.asarray(1 / (1 + np.exp(-log_odds)), dtype=np.float32)
 
     def save(self, path: Path) -> None:
         """Writes the verifier as safetensors; the same verifier gives the same bytes."""
-        save_file({"weights": self.weights, "intercepts": self.intercepts}, path)
+        save_file({field.name: getattr(self, field.name) for field in fields(self)}, path)
 
     @classmethod
     def load(cls, path: Path) -> Verifier:
@@ -58,15 +67,24 @@ class Verifier:
         Raises:
             EmoLoomError: the file is missing, damaged or no verifier of this version.
         """
-        remedy = "Delete the folder and run `emoloom appraisal fit`."
+        remedy = "Delete its folder and run `emoloom appraisal fit`."
         try:
             tensors = load_file(path)
         except (OSError, SafetensorError) as error:
             raise EmoLoomError(f"cannot read the verifier: {error}", where=str(path), remedy=remedy) from error
-        shapes = {name: tensor.shape for name, tensor in tensors.items()}
-        if shapes != {"weights": (len(ATOMS), WORDS + CHARACTERS), "intercepts": (len(ATOMS),)}:
-            raise EmoLoomError(f"no verifier: tensors {shapes}", where=str(path), remedy=remedy)
-        return cls(tensors["weights"], tensors["intercepts"])
+        m, n, width = len(tensors.get("emotions", ())), len(ATOMS), WORDS + CHARACTERS
+        wanted = {"emotions": (m, width), "atom_weights": (n, width), "dense": (n, m + 1), "intercepts": (n,)}
+        if {name: tensor.shape for name, tensor in tensors.items()} != wanted:
+            raise EmoLoomError("the file holds no verifier of this version", where=str(path), remedy=remedy)
+        return cls(**tensors)
+
+
+def dense_features(emotion_scores: Floats, texts: Sequence[str]) -> Floats:
+    """Probabilities of the m emotions, from scores (n, m), and the logarithm of a text's words plus one: (n, m + 1)."""
+    scores = SHARPNESS * emotion_scores
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    words = np.log([[len(text.split()) + 1] for text in texts])
+    return np.hstack([odds / odds.sum(axis=1, keepdims=True), words]).astype(np.float32)
 
 
 def features(texts: Sequence[str]) -> Any:

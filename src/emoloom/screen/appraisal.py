@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from emoloom.assets.cache import Say, silent
 from emoloom.assets.verifiers import verifier_folder
 from emoloom.data.appraisals import AppraisedCorpus, load_appraised, load_starter
 from emoloom.data.appraised import Appraised
-from emoloom.lexicon.appraisal import VERSION, Verifier
+from emoloom.lexicon.appraisal import VERSION, Floats, Verifier
 from emoloom.lexicon.appraisal_fit import Heads, fit
-from emoloom.screen.appraisal_card import make_card
+from emoloom.screen.appraisal_card import CONTRASTS, make_card
 from emoloom.store.files import digest, readable_json
 
 FOLDS = 5
@@ -95,14 +95,19 @@ def _bare(text: str) -> str:
 
 
 def heads(rows: Sequence[Appraised]) -> Heads:
-    """Every answer and every emotion of a corpus as a column, in the order of their names."""
-    said = [{**row.answers, f"emotion={row.emotion}": 1.0} for row in rows]
+    """Every emotion and every answer of a corpus as a column, in the order of their names."""
+    emotions = _columns([{row.emotion: 1.0} for row in rows])
+    return Heads([row.text for row in rows], emotions, _columns([row.answers for row in rows]))
+
+
+def _columns(said: Sequence[Mapping[str, float]]) -> Floats:
+    """(n, names): a column for each name that occurs, 0 where it is absent."""
     column = {name: i for i, name in enumerate(sorted({name for answers in said for name in answers}))}
-    targets = np.zeros((len(rows), len(column)), dtype=np.float32)
+    values = np.zeros((len(said), len(column)), dtype=np.float32)
     for i, answers in enumerate(said):
         for name, value in answers.items():
-            targets[i, column[name]] = value
-    return Heads([row.text for row in rows], targets)
+            values[i, column[name]] = value
+    return values
 
 
 def atoms_of(rows: Sequence[Appraised]) -> npt.NDArray[np.float64]:
@@ -114,7 +119,8 @@ def _fit(main: AppraisedCorpus, others: Sequence[AppraisedCorpus], folder: Path)
     known = {_bare(row.text) for row in main.rows}
     rest = [[row for row in corpus.rows if _bare(row.text) not in known] for corpus in others]
     atoms, folds = atoms_of(main.rows), folds_of(main.rows)
-    fitted = fit(heads(main.rows), atoms, folds, [heads(rows) for rows in rest if rows])
+    bounds = [(contrast.low, contrast.high) for contrast in CONTRASTS[main.name]]
+    fitted = fit(heads(main.rows), atoms, bounds, folds, [heads(rows) for rows in rest if rows])
     fitted.verifier.save(folder / _WEIGHTS)
     card = make_card(main, others, atoms, folds, fitted.held_out)
     (folder / _CARD).write_text(readable_json(card), "utf-8")
