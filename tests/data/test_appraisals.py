@@ -53,7 +53,7 @@ def test_envent_ratings_become_atoms() -> None:
     draft = envent.read(f"{header}\n{cells}\n{cells.replace('Pride', 'x').replace(',5', ',6')}\nx,,1\n")
     [kept] = draft.rows
     assert (kept.text, kept.group, kept.emotion) == ("I was so ...", None, "pride")
-    assert kept.atoms == (1.0, 0.25, 0.75, pytest.approx(1 - (1 + 0.25) / 2))
+    assert kept.atoms == (1.0, 0.25, 0.75, 0.375)
     assert kept.answers["effort"] == 0.0
     assert draft.dropped == {"bad_rating": 1, "empty_text": 1}
 

@@ -17,7 +17,7 @@ from emoloom.contract.affect import AFFECT
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.heads import Heads
 from emoloom.model.vocabulary import Vocabulary
-from emoloom.train.appraise import appraisal_loss, implied_profile
+from emoloom.train.appraise import appraisal_loss, calibrated_profiles, implied_profile
 from emoloom.train.classify import classification_loss, label_balance
 from emoloom.train.labelling import FirstLabel, entropy
 from emoloom.train.regress import regression_loss
@@ -118,6 +118,20 @@ def test_the_profile_of_a_sure_label_is_its_own() -> None:
         sure = torch.zeros(1, 28)
         sure[0, index] = 1
         assert implied_profile(sure, PROFILES)[0].tolist() == pytest.approx(AFFECT[label].appraisal)
+
+
+def test_profiles_come_onto_the_verifiers_scale() -> None:
+    rng = np.random.default_rng(0)
+    table = rng.random((28, 4))
+    labels = [tuple(rng.choice(28, size=rng.integers(1, 3), replace=False).tolist()) for _ in range(200)]
+    implied = np.array([table[list(each)].mean(axis=0) for each in labels])
+    atoms = 0.3 + np.array([0.4, 0.2, -0.5, 0.0]) * implied + 0.02 * rng.standard_normal(implied.shape)
+    found = calibrated_profiles(table.tolist(), labels, atoms.tolist())
+    for atom in range(4):
+        slope, intercept = np.polyfit(implied[:, atom], atoms[:, atom], 1)
+        line = intercept + slope * table[:, atom] if slope > 0 else np.full(28, atoms[:, atom].mean())
+        np.testing.assert_allclose(found[:, atom], line, atol=1e-12)
+    np.testing.assert_array_equal(calibrated_profiles(table.tolist(), [], []), table)
 
 
 @pytest.mark.parametrize("merges", [(), (("j", "o"), ("jo", "y"), ("a", "d"), ("d", "i"))], ids=["bytes", "merged"])

@@ -67,8 +67,11 @@ def table(
     Raises:
         EmoLoomError: one of ``columns`` is missing.
     """
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.DictReader(io.StringIO(text, newline=""), restval="", delimiter=delimiter, quoting=quoting)
+    lines = io.StringIO(text, newline="")
+    if quoted:
+        reader = csv.DictReader(lines, restval="", delimiter=delimiter)
+    else:
+        reader = csv.DictReader(lines, restval="", delimiter=delimiter, quoting=csv.QUOTE_NONE)
     missing = sorted(set(columns) - set(reader.fieldnames or ()))
     if missing:
         raise EmoLoomError(f"no column {', '.join(missing)}", where=f"{file}:1", remedy="Use the official file.")

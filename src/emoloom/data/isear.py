@@ -42,14 +42,17 @@ def read(text: str) -> Draft:
 def _appraised(situation: str, row: dict[str, str]) -> Appraised:
     codes = {name: int(row[name]) for name in _HIGHEST}
     level = {name: scaled(str(code), 1, _HIGHEST[name]) if code else None for name, code in codes.items()}
-    helped, fair = (None if level[name] is None else 1 - level[name] for name in ("PLAN", "FAIR"))
     return Appraised(
         text=situation,
         group=row["ID"],
         emotion=row["Field1"].lower(),
-        atoms=(helped, level["COPING"], level["EXPC"], fair),
+        atoms=(_reversed(level["PLAN"]), level["COPING"], level["EXPC"], _reversed(level["FAIR"])),
         answers={f"{name}={code}": 1.0 for name, code in codes.items()},
     )
+
+
+def _reversed(level: float | None) -> float | None:
+    return None if level is None else 1 - level
 
 
 CORPUS = Questionnaire(

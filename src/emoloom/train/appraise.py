@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
 import torch
 
 
@@ -17,9 +21,38 @@ def appraisal_loss(
 
     Args:
         probabilities: (B, L) the model's distribution over labels, rows summing to 1.
-        profiles: (L, 4) goal attainment, controllability, certainty and fairness of each label, in [0, 1].
+        profiles: (L, 4) goal attainment, controllability, certainty and fairness of each label, on the verifier's scale.
         atoms: (B, 4) the verifier's probabilities for the text, in [0, 1].
         weight: (B,) 1 where the verifier has read the text, 0 where not.
     """
     gap = (implied_profile(probabilities, profiles) - atoms).square().mean(dim=-1)
     return (weight * gap).sum()
+
+
+def calibrated_profiles(
+    profiles: Sequence[Sequence[float]], labels: Sequence[Sequence[int]], atoms: Sequence[Sequence[float]]
+) -> npt.NDArray[np.float64]:
+    """The label profiles on the scale of a verifier's atoms.
+
+    A verifier of texts is less sure than a table of labels, and what one corpus calls half certain another does not. So each
+    atom of the table is mapped by the straight line that best predicts the atoms of the training texts from their labels'
+    mean profiles; a line that would fall is laid flat, and the atom then pulls at nothing.
+
+    Args:
+        profiles: (L, 4), the table.
+        labels: label indices of the n texts that were read.
+        atoms: (n, 4), the verifier's values for them.
+
+    Returns:
+        (L, 4); the table itself where no text was read.
+    """
+    table = np.array(profiles, dtype=np.float64)
+    if not labels:
+        return table
+    implied = np.array([table[list(each)].mean(axis=0) for each in labels])
+    read = np.array(atoms, dtype=np.float64)
+    centred = implied - implied.mean(axis=0)
+    spread = (centred**2).sum(axis=0)
+    slope = np.maximum((centred * (read - read.mean(axis=0))).sum(axis=0), 0) / np.where(spread > 0, spread, 1.0)
+    calibrated: npt.NDArray[np.float64] = read.mean(axis=0) + slope * (table - implied.mean(axis=0))
+    return calibrated

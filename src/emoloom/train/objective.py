@@ -20,7 +20,7 @@ from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.heads import Heads
 from emoloom.model.prompts import Prompter
 from emoloom.model.vocabulary import Vocabulary
-from emoloom.train.appraise import appraisal_loss
+from emoloom.train.appraise import appraisal_loss, calibrated_profiles
 from emoloom.train.classify import classification_loss, label_balance
 from emoloom.train.collate import Example
 from emoloom.train.labelling import FirstLabel, cannot_follow, entropy
@@ -74,7 +74,9 @@ class Objective:
                 if layout is None:
                     raise cannot_follow(prompter)
                 self._layouts[example.record_id] = layout
-        self._profiles = self._tensor([AFFECT[label].appraisal for label in GOEMOTIONS.labels])
+        read = [(example.labels, example.atoms) for example in examples if example.atoms]
+        table = [AFFECT[label].appraisal for label in GOEMOTIONS.labels]
+        self._profiles = self._tensor(calibrated_profiles(table, [x for x, _ in read], [x for _, x in read]).tolist())
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         """One forward over ``examples``.
