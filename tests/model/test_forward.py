@@ -126,11 +126,18 @@ def test_rows_come_in_the_order_asked_for(pair: Pair) -> None:
 
 
 def test_no_pack_stays_active_after_an_error() -> None:
-    def broken(**_: object) -> None:
-        raise MemoryError
+    class Broken(torch.nn.Module):
+        head = torch.nn.Linear(2, 2)
+
+        def get_output_embeddings(self) -> torch.nn.Module:
+            return self.head
+
+        def forward(self, **_: object) -> None:
+            raise MemoryError
 
     with pytest.raises(MemoryError):
-        packed_logits(broken, pack([], [[1]], torch.device("cpu")), [0])
+        packed_logits(Broken(), pack([], [[1]], torch.device("cpu")), [0])
+    assert not Broken.head._forward_pre_hooks
     with pytest.raises(LookupError):
         active_pack.get()
 

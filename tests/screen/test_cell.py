@@ -113,3 +113,17 @@ def test_the_constant_stands_in_for_a_failure() -> None:
     assert right["vad_1_minus_rmse"]
     assert wrong["vad_1_minus_rmse"]
     assert right["vad_1_minus_rmse"] > wrong["vad_1_minus_rmse"]
+
+
+def test_a_flip_test_scores_pairs_and_nothing_else() -> None:
+    pleasant, unpleasant = GOOD, GOOD.replace("0.95", "0.05")
+    pairs = (("r0", "r1", True), ("r2", "r3", False))
+    sets = (EvalSet("flip:x:test", RECORDS, REPORT, pairs),)
+    replies = [pleasant, unpleasant, pleasant, unpleasant]
+    rows = [make_row("flip:x:test", record, Answer(reply)) for record, reply in zip(RECORDS, replies, strict=True)]
+    found = judge(rows, sets, (0.5, 0.5, 0.5), 0)["flip:x:test"]
+    assert found.metrics == {"parse_ok": 1.0, "flip_test": 0.5}
+    assert found.space is None
+    # Half a pair is none.
+    assert judge(rows[:3], sets, (0.5, 0.5, 0.5), 0)["flip:x:test"].metrics == {"parse_ok": 1.0, "flip_test": 1.0}
+    assert judge(rows[:1], sets, (0.5, 0.5, 0.5), 0)["flip:x:test"].metrics == {"parse_ok": 1.0}

@@ -134,7 +134,7 @@ def test_the_length_of_replies_changes_the_models_cells(
 
 
 @pytest.mark.parametrize("field", [{"text": "lunch is at one"}, {"labels": ["joy"]}, {"rationale": "mine"}])
-def test_one_record_changes_all_cells(model: Path, tmp_path: Path, field: dict[str, Any]) -> None:
+def test_one_record_changes_all_cells_that_see_it(model: Path, tmp_path: Path, field: dict[str, Any]) -> None:
     judged, learnt = (write_jsonl(tmp_path / f"{name}.jsonl") for name in ("judged", "learnt"))
     other = write_jsonl(tmp_path / "other.jsonl", [{"text": "judged", "labels": ["joy"]}])
     train = (f"jsonl:{learnt}",)
@@ -143,7 +143,7 @@ def test_one_record_changes_all_cells(model: Path, tmp_path: Path, field: dict[s
     write_jsonl(learnt, changed_rows)
     write_jsonl(judged, changed_rows)
     assert changed(before[0], keys(model, other, train=train)) == ALL
-    assert changed(before[1], keys(model, judged, limit=None)) == ALL
+    assert changed(before[1], keys(model, judged, limit=None)) == JUDGED
 
 
 @pytest.mark.parametrize("library", ["torch", "transformers", "peft", "tokenizers", "numpy", "scikit-learn"])
@@ -193,7 +193,7 @@ def test_the_manifest_names_what_identifies_the_run(model: Path, data: Path) -> 
     manifest = plan(small(model, data)).manifest
     [candidate] = manifest["candidates"]
     assert set(manifest) == {
-        "config", "environment", "data", "lexicon", "candidates", "constant_vad", "cells",
+        "config", "environment", "data", "lexicon", "candidates", "constant_vad", "arms", "cells",
     }  # fmt: skip
     assert {len(candidate["sha256"]), len(candidate["prompt_sha256"])} == {64}
     assert (candidate["chat_template"], candidate["licence"], manifest["lexicon"]) == (True, "not stated", None)

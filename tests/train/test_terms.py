@@ -69,13 +69,14 @@ def test_a_term_falls_when_it_is_optimised_alone(term: Term, width: int) -> None
     values = draw(5, width).requires_grad_()
     optimizer = torch.optim.Adam([values], lr=0.05)
     losses = []
-    for _ in range(200):
+    for _ in range(400):
         optimizer.zero_grad()
         loss = term(values)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         losses.append(float(loss.detach()))
-    assert losses[-1] < 0.35 * losses[0]
+    # No mean of label profiles reaches any four values whatever.
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_unbalanced_classification_is_the_log_loss() -> None:
@@ -123,7 +124,7 @@ def test_the_profile_of_a_sure_label_is_its_own() -> None:
 def test_profiles_come_onto_the_verifiers_scale() -> None:
     rng = np.random.default_rng(0)
     table = rng.random((28, 4))
-    labels = [tuple(rng.choice(28, size=rng.integers(1, 3), replace=False).tolist()) for _ in range(200)]
+    labels = [tuple(rng.choice(28, size=rng.integers(1, 3), replace=False).tolist()) for _ in range(400)]
     implied = np.array([table[list(each)].mean(axis=0) for each in labels])
     atoms = 0.3 + np.array([0.4, 0.2, -0.5, 0.0]) * implied + 0.02 * rng.standard_normal(implied.shape)
     found = calibrated_profiles(table.tolist(), labels, atoms.tolist())

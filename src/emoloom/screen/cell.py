@@ -220,12 +220,14 @@ def judge(rows: Sequence[Row], evals: Sequence[EvalSet], constant: VAD, seed: in
 
 
 def _judge_flips(outcomes: Mapping[str, Outcome], e: EvalSet, constant: VAD, seed: int) -> Scores:
-    """Scores of a flip test: ParseOK and ``flip_test`` alone; the pairs of which both texts were answered."""
-    pairs = [pair for pair in e.pairs if pair[0] in outcomes and pair[1] in outcomes]
-    originals, mirrors = [outcomes[one] for one, _, _ in pairs], [outcomes[other] for _, other, _ in pairs]
-    turned = flip_score(originals, mirrors, [pleasant for _, _, pleasant in pairs], constant=constant, seed=seed)
+    """Scores of a flip test: ParseOK and, over the pairs of which both texts were answered, ``flip_test``."""
     answered = [record.model_copy(update={"labels": (), "vad": None}) for record in e.records if record.id in outcomes]
     bare = score(list(outcomes.values()), answered, constant=constant, seed=seed)
+    pairs = [pair for pair in e.pairs if pair[0] in outcomes and pair[1] in outcomes]
+    if not pairs:
+        return bare
+    originals, mirrors = [outcomes[one] for one, _, _ in pairs], [outcomes[other] for _, other, _ in pairs]
+    turned = flip_score(originals, mirrors, [pleasant for _, _, pleasant in pairs], constant=constant, seed=seed)
     return replace(bare, estimates=bare.estimates | {"flip_test": turned})
 
 
