@@ -10,7 +10,7 @@ from tests.screenings import rename
 
 from emoloom.errors import EmoLoomError
 from emoloom.report.html import write_report
-from emoloom.report.table import COLUMNS, figure
+from emoloom.report.table import columns_of, figure
 from emoloom.store.run import RunFolder
 
 HOSTILE = (
@@ -22,7 +22,7 @@ HOSTILE = (
     "&lt;b&gt;",
     "]]><!--",
 )
-VOID = {"meta", "line", "circle"}
+VOID = {"meta", "line", "circle", "polyline"}
 
 
 class Page(HTMLParser):
@@ -72,13 +72,14 @@ def drawn(run: RunFolder) -> Page:
 def test_every_figure_is_that_of_the_leaderboard(run: RunFolder) -> None:
     page = drawn(run)
     board = run.read_json("leaderboard.json")
-    heading = ["candidate", "stage", "n", *COLUMNS.values()]
+    columns = columns_of(row["metrics"] for row in board["rows"])
+    heading = ["candidate", "stage", "readout", "n", *columns.values()]
     assert page.rows.count(heading) == len({row["corpus"] for row in board["rows"]}) == 1
     at = page.rows.index(heading) + 1
     for row, cells, titles in zip(board["rows"], page.rows[at:], page.titles[at:], strict=False):
-        expected = [figure(row["metrics"].get(name)) for name in COLUMNS]
-        assert cells == [row["candidate"], row["stage"], str(row["n"]), *expected]
-        for name, title in zip(COLUMNS, titles[3:], strict=True):
+        expected = [figure(row["metrics"].get(name)) for name in columns]
+        assert cells == [row["candidate"], row["stage"], row["readout"], str(row["n"]), *expected]
+        for name, title in zip(columns, titles[4:], strict=True):
             interval = row["intervals"].get(name)
             assert title == (f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else None)
     assert len(board["rows"]) == 2
@@ -131,7 +132,7 @@ def test_replies_and_outcomes_are_shown(run: RunFolder) -> None:
     page = drawn(run)
     replies = [row for row in page.rows if row[-1] == '{"labels":["joy"]']
     assert len(replies) == 3
-    assert all(row[:2] == ["path:a", "tuned"] and row[3] == "bad_json" for row in replies)
+    assert all(row[:3] == ["path:a", "tuned", "free"] and row[4] == "bad_json" for row in replies)
 
 
 def test_drawing_twice_gives_the_same_bytes(run: RunFolder) -> None:

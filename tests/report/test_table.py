@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.screenings import rename
 
-from emoloom.report.table import COLUMNS, figure, gold_note, plain_console, print_leaderboard, scores_table
+from emoloom.report.table import COLUMNS, columns_of, figure, gold_note, plain_console, print_leaderboard, scores_table
 from emoloom.store.run import RunFolder
 
 
@@ -35,9 +35,10 @@ def test_the_printed_figures_are_those_of_the_leaderboard(run: RunFolder, capsys
     lines = capsys.readouterr().out.splitlines()
     board = run.read_json("leaderboard.json")
     cells = [[cell.strip() for cell in line.strip("│ ").split("│")] for line in lines if line.startswith("│")]
+    columns = columns_of(row["metrics"] for row in board["rows"])
     for row in board["rows"]:
-        figures = [figure(row["metrics"].get(name)) for name in COLUMNS]
-        assert [row["candidate"], row["stage"], str(row["n"]), *figures] in cells
+        figures = [figure(row["metrics"].get(name)) for name in columns]
+        assert [row["candidate"], row["stage"], row["readout"], str(row["n"]), *figures] in cells
     for row in board["ranking"]:
         low, high = row["interval"]
         expected = [str(row["group"]), row["candidate"], figure(row["score"]), f"{low:.3f} to {high:.3f}"]
@@ -69,3 +70,12 @@ def test_long_sentences_stay_on_one_line(run: RunFolder, capsys: pytest.CaptureF
     run.write_json("leaderboard.json", board)
     print_leaderboard(run)
     assert capsys.readouterr().out.splitlines()[-1] == board["verdict"][0]
+
+
+def test_a_table_has_the_columns_that_a_row_has() -> None:
+    assert list(columns_of([{"ece": 0.1, "parse_ok": 1.0}, {"vad_skill": None, "else": 2.0}])) == [
+        "parse_ok",
+        "vad_skill",
+        "ece",
+    ]
+    assert columns_of([dict.fromkeys(COLUMNS)]) == COLUMNS

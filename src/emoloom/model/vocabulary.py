@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-_BYTE = re.compile(r"<0x([0-7][0-9A-F])>")
+_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _SPACES = str.maketrans({"Ġ": " ", "▁": " "})
 
 

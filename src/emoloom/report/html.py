@@ -7,7 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from emoloom.report.table import COLUMNS, figure, gold_note
+from emoloom.report.mixture import has_mixture, mixture_plot
+from emoloom.report.table import columns_of, figure, gold_note
 from emoloom.store.files import write_atomic
 from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
 
@@ -33,13 +34,13 @@ def write_report(run: RunFolder) -> Path:
     manifest = run.read_json(MANIFEST)
     page = environment.get_template("report.html.j2").render(
         manifest=manifest,
-        columns=COLUMNS,
         tables=_tables(board["rows"]),
         ranking=[_bar(row) for row in board["ranking"]],
         plot_width=_PLOT,
         verdict=board["verdict"],
         cells=[(cell, run.cell(cell["key"]).metrics()) for cell in manifest["cells"]],
         examples=_examples(run, manifest["cells"]),
+        mixtures=[mixture_plot(run, cell) for cell in manifest["cells"] if has_mixture(run, cell)],
     )
     path = run.path / "report.html"
     write_atomic(path, page)
@@ -49,7 +50,15 @@ def write_report(run: RunFolder) -> Path:
 def _tables(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     corpora = dict.fromkeys(row["corpus"] for row in rows)
     groups = {corpus: [row for row in rows if row["corpus"] == corpus] for corpus in corpora}
-    return [{"corpus": corpus, "gold": gold_note(group[0]), "rows": group} for corpus, group in groups.items()]
+    return [
+        {
+            "corpus": corpus,
+            "gold": gold_note(group[0]),
+            "columns": columns_of(row["metrics"] for row in group),
+            "rows": group,
+        }
+        for corpus, group in groups.items()
+    ]
 
 
 def _bar(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -24,8 +24,16 @@ COLUMNS = {
     "vad_ccc_v": "CCC V",
     "vad_ccc_a": "CCC A",
     "vad_ccc_d": "CCC D",
+    "ece": "ECE",
+    "flip_test": "flip test",
 }
-"""Metric -> column title, for the metrics that every table shows."""
+"""Metric -> column title. A table shows those that one of its rows has."""
+
+
+def columns_of(metrics: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The columns that a table of these metrics needs, in order."""
+    known = {name for row in metrics for name in row}
+    return {name: title for name, title in COLUMNS.items() if name in known}
 
 
 def figure(value: float | None) -> str:
@@ -47,10 +55,11 @@ def print_leaderboard(run: RunFolder) -> None:
     console = plain_console()
     for corpus in dict.fromkeys(row["corpus"] for row in board["rows"]):
         rows = [row for row in board["rows"] if row["corpus"] == corpus]
-        table = _table(f"{corpus} ({gold_note(rows[0])})", "candidate", "stage", "n")
+        columns = columns_of(row["metrics"] for row in rows)
+        table = _table(f"{corpus} ({gold_note(rows[0])})", columns, "candidate", "stage", "readout", "n")
         for row in rows:
-            cells = [figure(row["metrics"].get(name)) for name in COLUMNS]
-            table.add_row(row["candidate"], row["stage"], str(row["n"]), *cells)
+            cells = [figure(row["metrics"].get(name)) for name in columns]
+            table.add_row(row["candidate"], row["stage"], row["readout"], str(row["n"]), *cells)
         console.print(table)
     ranking = Table("group", "candidate", "score", "95% interval", title="ranking", title_justify="left")
     for row in board["ranking"]:
@@ -63,9 +72,10 @@ def print_leaderboard(run: RunFolder) -> None:
 
 def scores_table(candidate: str, scores: Mapping[str, Mapping[str, Any]]) -> Table:
     """One candidate's figures on each corpus."""
-    table = _table(candidate, "corpus", "gold", "n")
+    columns = columns_of(score["metrics"] for score in scores.values())
+    table = _table(candidate, columns, "corpus", "gold", "n")
     for corpus, score in scores.items():
-        cells = [figure(score["metrics"].get(name)) for name in COLUMNS]
+        cells = [figure(score["metrics"].get(name)) for name in columns]
         table.add_row(corpus, gold_note(score), str(score["n"]), *cells)
     return table
 
@@ -81,8 +91,8 @@ def plain_console(*, stderr: bool = False) -> Console:
     return console
 
 
-def _table(title: str, *first: str) -> Table:
+def _table(title: str, columns: Mapping[str, str], *first: str) -> Table:
     table = Table(*first, title=title, title_justify="left", padding=(0, 0, 0, 1))
-    for column in COLUMNS.values():
+    for column in columns.values():
         table.add_column(column, justify="right")
     return table
