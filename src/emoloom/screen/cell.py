@@ -19,6 +19,7 @@ from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.decode.fast import Counts
 from emoloom.evaluate.flip import flip_score
 from emoloom.evaluate.score import Outcome, Scores, score
+from emoloom.mixture.sampler import WINDOW
 from emoloom.model.heads import load_heads, save_heads
 from emoloom.model.load import Candidate
 from emoloom.screen.corpora import EvalSet
@@ -39,6 +40,8 @@ Row = dict[str, Any]
 """A line of ``replies.jsonl``: corpus, id, reply, outcome (``parsed`` or the reason), repairs, and ``probabilities`` of the
 labels where the readout has them."""
 
+TRAINING = "training.json"
+"""Beside the adapter: the losses of every step, the mixture of every window."""
 THRESHOLDS = "thresholds.json"
 """Beside the replies of a ``scored`` cell: each label's threshold on its log-odds."""
 # Stands for "never": JSON has no infinity.
@@ -94,12 +97,23 @@ def fine_tune(
         checkpoint_seconds=checkpoint_seconds,
         advance=lambda n: progress(what, n, total),
     )
-    write_atomic(folder.path / "training.json", readable_json(asdict(history)))
+    write_atomic(folder.path / TRAINING, readable_json(asdict(history)))
     if objective.heads is not None:
         save_heads(objective.calibrated_heads(), adapter_folder(folder))
     save_trained(model, recipe, adapter_folder(folder), candidate.name)
     cost.train_seconds += time.monotonic() - start
     cost.trained_examples += total
+
+
+def training_log(folder: CellFolder) -> dict[str, Any]:
+    """What the journal tells of a finished training: each term's mean over every :data:`WINDOW` steps, and the mixture's
+    windows."""
+    history = json.loads((folder.path / TRAINING).read_text(encoding="utf-8"))
+    losses = {
+        term: [round(float(np.mean(values[i : i + WINDOW])), 6) for i in range(0, len(values), WINDOW)]
+        for term, values in history["losses"].items()
+    }
+    return {"losses": losses, "mixture": history["mixture"]}
 
 
 def adapter_folder(folder: CellFolder) -> Path:

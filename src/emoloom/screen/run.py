@@ -134,7 +134,7 @@ class _Runner:
             )
             self._spent(cell, asdict(cost))
         folder.drop_scratch()
-        self._journal.record("trained", **asdict(cell), files=folder.hashes())
+        self._journal.record("trained", **asdict(cell), files=folder.hashes(), **work.training_log(folder))
 
     def _answers(self, cell: Cell) -> None:
         """Reads a candidate out, as it is or as its arm trained it, and judges it."""
