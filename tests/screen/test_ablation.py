@@ -17,7 +17,8 @@ from emoloom.evaluate.bootstrap import Estimate
 from emoloom.evaluate.score import Scores
 from emoloom.report.ablation import write_figure
 from emoloom.screen.ablation import ablation
-from emoloom.screen.plan import ablation_arms, make_ablation_plan
+from emoloom.screen.arms import ablation_arms
+from emoloom.screen.plan import make_ablation_plan
 from emoloom.screen.run import run_ablation
 from emoloom.store.run import RunFolder
 

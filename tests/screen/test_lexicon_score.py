@@ -28,7 +28,7 @@ def teacher(monkeypatch: pytest.MonkeyPatch) -> Teacher:
     weights = {name: axes.get(name, (0.0, 0.0, 0.0)) for name in FEATURES}
     lexicon = Lexicon("small", ENTRIES, 1, "0" * 64)
     teacher = Teacher(lexicon, Calibration("small", "0" * 64, "", 1, (0.5, 0.5, 0.5), weights))
-    monkeypatch.setattr(lexicon_score, "make_teacher", lambda _: teacher)
+    monkeypatch.setattr(lexicon_score, "load_teacher", lambda _: teacher)
     return teacher
 
 

@@ -15,9 +15,7 @@ import emoloom
 import emoloom.contract.prompt
 import emoloom.screen.environment
 import emoloom.screen.plan
-from emoloom.errors import EmoLoomError
 from emoloom.screen.environment import code_digest, environment
-from emoloom.screen.plan import make_teacher
 
 Keys = dict[str, str]
 
@@ -198,11 +196,3 @@ def test_the_manifest_names_what_identifies_the_run(model: Path, data: Path) -> 
     assert {len(candidate["sha256"]), len(candidate["prompt_sha256"])} == {64}
     assert (candidate["chat_template"], candidate["licence"], manifest["lexicon"]) == (True, "not stated", None)
     assert not {"out", "data_dir", "checkpoint_seconds"} & set(manifest["config"])
-
-
-def test_lexicons_must_be_known_and_fetched() -> None:
-    with pytest.raises(EmoLoomError, match=r"unknown lexicon 'wariner'\. Did you mean warriner"):
-        make_teacher("wariner")
-    with pytest.raises(EmoLoomError, match="emoloom fetch lexicon:warriner"):
-        make_teacher("lexicon:warriner")
-    assert make_teacher(None).lexicon is None

@@ -30,10 +30,10 @@ def show_flips(records: Iterable[Record], limit: int, where: str) -> None:
 
 
 def _pairs(records: Iterable[Record]) -> Iterator[str]:
+    from emoloom.lexicon.load import load_teacher
     from emoloom.mixture.flip import flip, flip_test_pairs
-    from emoloom.screen.plan import make_teacher
 
-    teacher = make_teacher(None)
+    teacher = load_teacher(None)
     for record in map(teacher.complete, records):
         mirrored = flip(record, teacher)
         if mirrored:

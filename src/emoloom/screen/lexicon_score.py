@@ -13,9 +13,9 @@ from emoloom.contract.record import Record
 from emoloom.data.load import load, splits_of
 from emoloom.errors import EmoLoomError
 from emoloom.evaluate.metrics import vad_moments
+from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.reading import read_text
 from emoloom.lexicon.teacher import Teacher
-from emoloom.screen.plan import make_teacher
 
 
 def score_lexicon(lexicon: str, corpus: str, data_dir: Path | None) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def score_lexicon(lexicon: str, corpus: str, data_dir: Path | None) -> dict[str,
     Raises:
         EmoLoomError: the lexicon or corpus cannot be had, or the corpus has no gold VAD.
     """
-    teacher = make_teacher(lexicon)
+    teacher = load_teacher(lexicon)
     splits = {split: load(corpus, split, data_dir, whole=True).records for split in splits_of(corpus)}
     gold = {split: [r for r in records if r.vad and r.vad_source == "gold"] for split, records in splits.items()}
     everything = [record for records in gold.values() for record in records]

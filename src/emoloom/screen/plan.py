@@ -7,25 +7,23 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from emoloom.assets.cache import Say
-from emoloom.assets.lexicons import LEXICONS, lexicon_path
 from emoloom.assets.models import LocalModel, resolve
 from emoloom.assets.specs import BASELINES, parse_spec
-from emoloom.config import AblationConfig, Recipe, ScreenConfig
+from emoloom.config import AblationConfig, ScreenConfig
 from emoloom.contract.affect import VAD
 from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.errors import EmoLoomError, unknown_name
-from emoloom.lexicon.norms import Lexicon
+from emoloom.errors import EmoLoomError
+from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import Teacher
 from emoloom.model.load import MAX_NEW_TOKENS, load_prompter
 from emoloom.model.prompts import Prompter
 from emoloom.screen.appraisal import load_verifier
+from emoloom.screen.arms import Arm, ablation_arms
 from emoloom.screen.baselines import Majority
 from emoloom.screen.corpora import Corpora, load_corpora
 from emoloom.screen.environment import environment
 from emoloom.store.files import digest
-
-DEFAULT_LEXICON = "warriner"
 
 
 @dataclass(frozen=True)
@@ -65,15 +63,6 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One way to train: a recipe and the seed of its initial weights and of the order of its examples."""
-
-    name: str
-    recipe: Recipe
-    seed: int
-
-
-@dataclass(frozen=True)
 class Plan:
     """A checked run."""
 
@@ -110,32 +99,6 @@ def make_ablation_plan(config: AblationConfig, say: Say) -> Plan:
     ground = _prepare(config, ablation_arms(config), say)
     (model,) = ground.models
     return ground.plan([cell for arm in ground.arms for cell in ground.trained(model, arm)])
-
-
-PARTS: Mapping[str, Mapping[str, Any]] = {
-    "cls": {"l_cls": 0.0},
-    "reg": {"l_reg": 0.0},
-    "vad": {"l_vad": 0.0},
-    "app": {"l_app": 0.0},
-    "flip": {"flip": False},
-    "mixture": {"mixture": "natural"},
-}
-"""The parts of a recipe and how each is left out."""
-
-
-def ablation_arms(config: AblationConfig) -> tuple[Arm, ...]:
-    """``full``, ``plain`` and ``no-PART`` for every part that the recipe has, each with its seeds: ``ARM/SEED``."""
-    full = config.recipe
-    plain = {key: value for changes in PARTS.values() for key, value in changes.items()}
-    recipes = {"full": full, "plain": full.model_copy(update=plain)}
-    recipes |= {f"no-{part}": full.model_copy(update=changes) for part, changes in PARTS.items()}
-    seeds = {name: config.seeds if name in ("full", "plain") else config.part_seeds for name in recipes}
-    return tuple(
-        Arm(f"{name}/{seed}", recipe, seed)
-        for name, recipe in recipes.items()
-        if name in ("full", "plain") or recipe != full
-        for seed in range(seeds[name])
-    )
 
 
 @dataclass(frozen=True)
@@ -229,7 +192,7 @@ def _prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> _Ground:
             where="readout",
             remedy="Set both above 0, or leave this readout out.",
         )
-    teacher = make_teacher(config.lexicon)
+    teacher = load_teacher(config.lexicon)
     corpora = load_corpora(config, teacher, recipes, lambda texts: load_verifier(config.data_dir, say).atoms(texts))
     models: list[PlannedModel] = []
     for spec in specs:
@@ -239,23 +202,6 @@ def _prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> _Ground:
             prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
             models.append(PlannedModel(local, prompter))
     return _Ground(config, teacher, corpora, tuple(models), arms)
-
-
-def make_teacher(lexicon: str | None) -> Teacher:
-    """The teacher with the named lexicon, or with the default one where it has been fetched.
-
-    Raises:
-        EmoLoomError: the named lexicon is unknown or has not been fetched.
-    """
-    name = (lexicon or DEFAULT_LEXICON).removeprefix("lexicon:")
-    if name not in LEXICONS:
-        raise unknown_name("lexicon", name, LEXICONS)
-    path = lexicon_path(name)
-    if path is None and lexicon:
-        raise EmoLoomError(
-            "the lexicon is not on this machine", where=name, remedy=f"Run `emoloom fetch lexicon:{name}`."
-        )
-    return Teacher.of(Lexicon.read(path, name=name)) if path else Teacher()
 
 
 def _cell(candidate: str, stage: str, readout: str, arm: str, ingredients: Mapping[str, Any]) -> Cell:

@@ -20,11 +20,12 @@ from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.data import jsonl
 from emoloom.errors import EmoLoomError, unknown_name
 from emoloom.evaluate.score import Scores
+from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import READERS_MEAN, Teacher
 from emoloom.model.load import Candidate, load_candidate, load_prompter
 from emoloom.screen.cell import Progress, judge, make_row, scored_readout, tuned
 from emoloom.screen.corpora import load_evals
-from emoloom.screen.plan import Cell, make_teacher
+from emoloom.screen.plan import Cell
 from emoloom.screen.readout import Answer, Readout, Scored, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
 from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
@@ -68,7 +69,7 @@ def open_model(model: str | None, run: Path | None, readout: str | None, say: Sa
             where=model,
             remedy="Pass --run of a run with this readout.",
         )
-    return Opened(_load(model, say, trust=False), make_teacher(None), READERS_MEAN, readout or "free")
+    return Opened(_load(model, say, trust=False), load_teacher(None), READERS_MEAN, readout or "free")
 
 
 def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say: Say) -> Opened:
@@ -80,7 +81,7 @@ def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say
     expected = next(c["sha256"] for c in manifest["candidates"] if c["name"] == name)
     base = _load(name, say, trust=config.trust_remote_code, expected=expected)
     lexicon = manifest["lexicon"]
-    teacher = make_teacher(lexicon["name"]) if lexicon else Teacher()
+    teacher = load_teacher(lexicon["name"]) if lexicon else Teacher()
     training = next(folder.cell(cell.key) for cell in mine if cell.stage == "training")
     candidate = tuned(base, training, config.recipe)
     v, a, d = manifest["constant_vad"]
