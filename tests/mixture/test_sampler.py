@@ -80,7 +80,7 @@ SOURCES = ["a/x"] * 30 + ["a/y"] * 5 + ["b/x"] * 2
 
 
 def mixture(seed: int = 0, *, t_min: float = 1.0, t_max: float = 5.0) -> Mixture:
-    return Mixture(SOURCES, [7] * len(SOURCES), 4, seed, t_min, t_max)
+    return Mixture(SOURCES, [7] * len(SOURCES), 4, seed, t_min=t_min, t_max=t_max, ignorance=3.0)
 
 
 @given(st.dictionaries(st.text(), st.integers(1, 10**6), min_size=1, max_size=9), st.floats(1, 100))
@@ -113,18 +113,14 @@ def test_a_source_is_gone_through_before_it_comes_again() -> None:
 
 def test_the_temperature_follows_the_running_mean_entropy() -> None:
     drawn = mixture()
-    entropies = [3.0] * WINDOW + [1.0] * WINDOW + [4.0] * 5 * WINDOW
-    running: float | None = None
-    for step, entropy in enumerate(entropies):
+    running = 3.0
+    for step, entropy in enumerate([3.0] * WINDOW + [1.0] * WINDOW + [4.0] * 5 * WINDOW):
+        drawn.batch(step)
         if step % WINDOW == 0:
-            wanted = 5.0 if running is None else 1 + 4 * min(1.0, running / 3.0)
-            drawn.batch(step)
-            assert drawn.log[-1].temperature == pytest.approx(wanted)
-            assert drawn.log[-1].entropy == (None if running is None else pytest.approx(running))
-        else:
-            drawn.batch(step)
+            assert drawn.log[-1].temperature == pytest.approx(1 + 4 * min(1.0, running / 3.0))
+            assert drawn.log[-1].entropy == pytest.approx(running)
         drawn.observe(entropy)
-        running = entropy if running is None else 0.9 * running + 0.1 * entropy
+        running = 0.9 * running + 0.1 * entropy
 
 
 def test_shares_are_those_drawn() -> None:

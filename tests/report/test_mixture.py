@@ -13,7 +13,7 @@ from emoloom.report.mixture import has_mixture, mixture_plot
 from emoloom.store.run import RunFolder
 
 WINDOWS: list[dict[str, Any]] = [
-    {"entropy": None, "temperature": 4.0, "shares": {"a": 0.5, "b": 0.5}},
+    {"entropy": 2.0, "temperature": 4.0, "shares": {"a": 0.5, "b": 0.5}},
     {"entropy": 3.0, "temperature": 3.0, "shares": {"a": 1.0}},
     {"entropy": 1.0, "temperature": 2.0, "shares": {"a": 0.75, "b": 0.25}},
 ]
@@ -41,7 +41,7 @@ def test_lines_are_drawn_to_scale(run: RunFolder) -> None:
     assert plot["top"] == 4.0
     assert list(lines) == ["entropy H (nats)", "temperature T", "share of a", "share of b"]
     expected: dict[str, list[tuple[float, float]]] = {
-        "entropy H (nats)": [(0, 0.75), (1, 0.25)],
+        "entropy H (nats)": [(0, 0.5), (0.5, 0.75), (1, 0.25)],
         "temperature T": [(0, 1), (0.5, 0.75), (1, 0.5)],
         "share of b": [(0, 0.5), (0.5, 0), (1, 0.25)],
     }

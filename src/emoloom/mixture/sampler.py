@@ -2,8 +2,9 @@ r"""The order in which training examples are seen: once each, or drawn from sour
 
 The mixture draws source s with probability :math:`P(s) \propto n_s^{1/T}`, :math:`n_s` its number of examples, at the temperature
 :math:`T = T_{min} + (T_{max} - T_{min})\,H/H_0`, where H is the running mean entropy of the model's label distribution and
-:math:`H_0` the first that was measured: all sources alike while the model does not know the labels, their natural shares as it
-becomes sure (after EmoLoom-2B, arXiv 2601.01112: coverage first, convergence later).
+:math:`H_0` that of a model which knows how common each label is and nothing else: sources nearly alike while the model does not
+know the labels, closer to their natural shares as it becomes sure (after EmoLoom-2B, arXiv 2601.01112: coverage first,
+convergence later). H begins at :math:`H_0`: what an untrained model says at a label's place is no knowledge, however sure it is.
 """
 
 from __future__ import annotations
@@ -81,20 +82,19 @@ class Drawn:
     """What the mixture did over one window.
 
     Attributes:
-        entropy: the running mean entropy before it, in nats; None before the first was measured.
+        entropy: the running mean entropy before it, in nats.
         temperature: T.
         shares: the share of each source group among the examples drawn.
     """
 
-    entropy: float | None
+    entropy: float
     temperature: float
     shares: dict[str, float]
 
 
 @dataclass
 class _State:
-    entropy: float | None = None
-    first_entropy: float | None = None
+    entropy: float
     drawn: dict[str, int] = field(default_factory=dict)
     window: list[list[int]] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -112,11 +112,20 @@ class Mixture:
         size: examples in a batch.
         seed: decides the draws.
         t_min: temperature at entropy 0; 1 draws sources in their natural shares.
-        t_max: temperature at the entropy first measured.
+        t_max: temperature at ``ignorance`` and above.
+        ignorance: :math:`H_0`, in nats, above 0.
     """
 
     def __init__(
-        self, sources: Sequence[str], lengths: Sequence[int], size: int, seed: int, t_min: float, t_max: float
+        self,
+        sources: Sequence[str],
+        lengths: Sequence[int],
+        size: int,
+        seed: int,
+        *,
+        t_min: float,
+        t_max: float,
+        ignorance: float,
     ) -> None:
         self._members: dict[str, list[int]] = {}
         for index, source in enumerate(sources):
@@ -127,7 +136,8 @@ class Mixture:
         self._size = size
         self._seed = seed
         self._range = (t_min, t_max)
-        self._state = _State()
+        self._ignorance = ignorance
+        self._state = _State(ignorance)
 
     @property
     def log(self) -> list[Drawn]:
@@ -142,10 +152,8 @@ class Mixture:
         return self._state.window[place]
 
     def observe(self, entropy: float) -> None:
-        """Takes the entropy into the running mean; the first sets the scale."""
-        state = self._state
-        state.first_entropy = entropy if state.first_entropy is None else state.first_entropy
-        state.entropy = entropy if state.entropy is None else _MEMORY * state.entropy + (1 - _MEMORY) * entropy
+        """Takes the entropy into the running mean."""
+        self._state.entropy = _MEMORY * self._state.entropy + (1 - _MEMORY) * entropy
 
     def state(self) -> Any:
         """See :class:`Order`."""
@@ -169,10 +177,7 @@ class Mixture:
 
     def _temperature(self) -> float:
         t_min, t_max = self._range
-        state = self._state
-        if state.entropy is None or not state.first_entropy:
-            return t_max
-        return t_min + (t_max - t_min) * min(1.0, state.entropy / state.first_entropy)
+        return t_min + (t_max - t_min) * min(1.0, self._state.entropy / self._ignorance)
 
     def _next(self, source: str) -> int:
         members = self._members[source]

@@ -17,21 +17,15 @@ def has_mixture(run: RunFolder, cell: Mapping[str, Any]) -> bool:
 
 
 def mixture_plot(run: RunFolder, cell: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page draws of it: a line for H (from the second window on), for T and for the share of each source."""
+    """What the page draws of it: a line for H, for T and for the share of each source."""
     windows = _windows(run, cell)
-    entropies = [window["entropy"] for window in windows if window["entropy"] is not None]
+    entropies = [window["entropy"] for window in windows]
     temperatures = [window["temperature"] for window in windows]
     top = max([*entropies, *temperatures])
     sources = sorted({source for window in windows for source in window["shares"]})
     lines = [_line("entropy H (nats)", entropies, top), _line("temperature T", temperatures, top)]
     lines += [_line(f"share of {s}", [window["shares"].get(s, 0.0) for window in windows], 1.0) for s in sources]
-    return {
-        "candidate": cell["candidate"],
-        "top": top,
-        "width": _WIDTH,
-        "height": _HEIGHT,
-        "lines": [line for line in lines if line],
-    }
+    return {"candidate": cell["candidate"], "top": top, "width": _WIDTH, "height": _HEIGHT, "lines": lines}
 
 
 def _windows(run: RunFolder, cell: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -40,9 +34,7 @@ def _windows(run: RunFolder, cell: Mapping[str, Any]) -> list[dict[str, Any]]:
     return windows
 
 
-def _line(name: str, values: Sequence[float], top: float) -> dict[str, Any] | None:
-    if not values:
-        return None
+def _line(name: str, values: Sequence[float], top: float) -> dict[str, Any]:
     step = _WIDTH / max(1, len(values) - 1)
     points = " ".join(f"{i * step:.1f},{_HEIGHT - 2 - (_HEIGHT - 4) * v / top:.1f}" for i, v in enumerate(values))
     return {"name": name, "first": values[0], "last": values[-1], "points": points}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +56,23 @@ def make_order(examples: Sequence[Example], recipe: Recipe, steps: int, seed: in
     lengths = [len(example) for example in examples]
     if recipe.mixture == "natural":
         return Epochs(lengths, recipe.batch_size, steps, seed)
-    sources = [example.source for example in examples]
-    return Mixture(sources, lengths, recipe.batch_size, seed, recipe.t_min, recipe.t_max)
+    return Mixture(
+        [example.source for example in examples],
+        lengths,
+        recipe.batch_size,
+        seed,
+        t_min=recipe.t_min,
+        t_max=recipe.t_max,
+        ignorance=_ignorance(examples),
+    )
+
+
+def _ignorance(examples: Sequence[Example]) -> float:
+    """Entropy in nats of the first labels of all examples."""
+    counts = Counter(example.labels[0] for example in examples)
+    shares = [count / counts.total() for count in counts.values()]
+    # One label alone has none; any positive value then gives the same draws.
+    return -sum(share * math.log(share) for share in shares) or 1.0
 
 
 def train(
