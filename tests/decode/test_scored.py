@@ -9,9 +9,12 @@ import torch
 from tests import tiny
 from tests.decode.conftest import Case
 
+from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.decode import scored
 from emoloom.decode.scored import read_heads
 from emoloom.model.heads import Heads
+from emoloom.model.labelling import FirstLabel
+from emoloom.model.vocabulary import Vocabulary
 
 
 @pytest.fixture
@@ -24,42 +27,57 @@ def heads() -> Heads:
     return heads
 
 
-def test_each_prompt_gets_what_it_gets_alone(case: Case, heads: Heads, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def first() -> FirstLabel:
+    prompter = tiny.make_prompter()
+    return FirstLabel(prompter, Vocabulary(prompter.tokenizer), GOEMOTIONS, torch.device("cpu"))
+
+
+def test_each_prompt_gets_what_it_gets_alone(
+    case: Case, heads: Heads, first: FirstLabel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Small packs, so that there are several.
     monkeypatch.setattr(scored, "PACK_TOKENS", 200)
     model = case.model
-    found = {index: (logits, vad) for index, logits, vad in read_heads(model, heads, case.prefix, case.prompts)}
+    found = {index: (logits, vad) for index, logits, vad in read_heads(model, heads, first, case.prefix, case.prompts)}
     assert sorted(found) == list(range(len(case.prompts)))
+    assert len(first.opening) > 4
     states: list[torch.Tensor] = []
     model.set_attn_implementation("eager")
     with torch.inference_mode():
         for index in random.Random(0).sample(range(len(case.prompts)), 12):
             hook = model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: states.append(inputs[0]))
-            model(torch.tensor([[*case.prefix, *case.prompts[index]]]), use_cache=False)
+            whole = torch.tensor([[*case.prefix, *case.prompts[index], *first.opening]])
+            written = model(whole, use_cache=False).logits[0, -1:]
             hook.remove()
-            logits, vad = heads(states[-1][0, -1:])
+            logits, vad = heads(states[-1][0, -1:], first.log_probabilities(written))
             torch.testing.assert_close(torch.tensor(found[index][0]), logits[0], atol=2e-3, rtol=1e-3)
             torch.testing.assert_close(torch.tensor(found[index][1]), vad[0], atol=1e-3, rtol=1e-3)
     model.set_attn_implementation("emoloom_packed")
 
 
-def test_neighbours_and_order_change_nothing(case: Case, heads: Heads) -> None:
+def test_neighbours_and_order_change_nothing(case: Case, heads: Heads, first: FirstLabel) -> None:
     chosen = case.prompts[:9]
-    together = {tuple(chosen[i]): (a, b) for i, a, b in read_heads(case.model, heads, case.prefix, chosen)}
+    together = {tuple(chosen[i]): (a, b) for i, a, b in read_heads(case.model, heads, first, case.prefix, chosen)}
     turned = chosen[::-1]
-    for i, logits, vad in read_heads(case.model, heads, case.prefix, turned):
+    for i, logits, vad in read_heads(case.model, heads, first, case.prefix, turned):
         assert (logits, vad) == together[tuple(turned[i])]
     for own in chosen:
-        ((_, logits, vad),) = read_heads(case.model, heads, case.prefix, [own])
+        ((_, logits, vad),) = read_heads(case.model, heads, first, case.prefix, [own])
         for found, wanted in zip([*logits, *vad], [*together[tuple(own)][0], *together[tuple(own)][1]], strict=True):
             assert found == pytest.approx(wanted, abs=1e-4)
 
 
-def test_no_prompts_no_forward(case: Case, heads: Heads) -> None:
-    assert list(read_heads(None, heads, case.prefix, [])) == []
+def test_no_prompts_no_forward(case: Case, heads: Heads, first: FirstLabel) -> None:
+    assert list(read_heads(None, heads, first, case.prefix, [])) == []
 
 
-def test_a_prompt_longer_than_a_pack_has_its_own(case: Case, heads: Heads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prompt_longer_than_a_pack_has_its_own(
+    case: Case, heads: Heads, first: FirstLabel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(scored, "PACK_TOKENS", 16)
     long = tiny.draw(random.Random(1), 100)
-    assert [index for index, _, _ in read_heads(case.model, heads, case.prefix, [long, long])] in ([0, 1], [1, 0])
+    assert [index for index, _, _ in read_heads(case.model, heads, first, case.prefix, [long, long])] in (
+        [0, 1],
+        [1, 0],
+    )

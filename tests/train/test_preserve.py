@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from tests import tiny
-from tests.train.test_layout import DIGITS, POINT, TWO_DIGITS, WHOLE
+from tests.model.test_layout import DIGITS, POINT, TWO_DIGITS, WHOLE
 
 from emoloom.contract.record import make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.model.layout import NUMBERS, Layout, lay_out
 from emoloom.model.prompts import Prompter
 from emoloom.model.vocabulary import Vocabulary
-from emoloom.train.layout import NUMBERS, Layout, lay_out
 from emoloom.train.preserve import WordTable, implied_numbers, preserving_loss
 
 CPU = torch.device("cpu")

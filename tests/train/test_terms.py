@@ -16,10 +16,10 @@ from tests import tiny
 from emoloom.contract.affect import AFFECT
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.heads import Heads
+from emoloom.model.labelling import FirstLabel, entropy
 from emoloom.model.vocabulary import Vocabulary
 from emoloom.train.appraise import appraisal_loss, calibrated_profiles, implied_profile
 from emoloom.train.classify import classification_loss, label_balance
-from emoloom.train.labelling import FirstLabel, entropy
 from emoloom.train.regress import regression_loss
 
 PROFILES = torch.tensor([AFFECT[label].appraisal for label in GOEMOTIONS.labels], dtype=torch.float64)
@@ -141,7 +141,8 @@ def test_labels_with_one_beginning_share_its_probability(merges: tuple[tuple[str
     logits = draw(3, len(prompter.tokenizer))
     first = FirstLabel(prompter, Vocabulary(prompter.tokenizer), GOEMOTIONS, torch.device("cpu"))
     begins = [prompter.encode_reply(label)[0] for label in GOEMOTIONS.labels]
-    found = first.probabilities(logits, [2, 0])
+    assert prompter.decode(list(first.opening)) == '{"labels":["'
+    found = first.log_probabilities(logits[[2, 0]]).exp()
     for row, source in zip(found, (2, 0), strict=True):
         weights = {token: float(logits[source, token].exp()) for token in begins}
         expected = [weights[token] / begins.count(token) / sum(weights.values()) for token in begins]
@@ -157,9 +158,10 @@ def test_entropy_is_scipys() -> None:
 def test_heads_begin_undecided_and_do_not_see_the_scale() -> None:
     heads = Heads(16, 28).float()
     states = draw(3, 16).float()
-    logits, vad = heads(states)
-    assert not logits.any()
+    own = draw(3, 28).log_softmax(-1).float()
+    logits, vad = heads(states, own)
+    assert torch.equal(logits, own)
     assert bool((vad == 0.5).all())
     with torch.no_grad():
         heads.label.weight.copy_(draw(28, 16))
-    assert torch.allclose(heads(states)[0], heads(1000 * states)[0], atol=1e-3)
+    assert torch.allclose(heads(states, own)[0], heads(1000 * states, own)[0], atol=1e-3)

@@ -32,8 +32,10 @@ def convert_gguf(gguf: Path, folder: Path) -> None:
     """
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, logging
 
+    # Its bars come one line a step where the output is no terminal.
+    logging.disable_progress_bar()
     read_header(gguf)
     with readable(gguf):
         quantized = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)

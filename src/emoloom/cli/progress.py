@@ -19,6 +19,9 @@ from rich.text import Text
 
 from emoloom.report.table import plain_console
 
+# Lines in all where the output is no terminal.
+_LINES = 10
+
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
@@ -27,7 +30,10 @@ class _Rate(ProgressColumn):
 
 
 class TerminalProgress:
-    """Shows one bar for each kind of work; call it with (what, how many more, how many in all)."""
+    """Shows one bar for each kind of work; call it with (what, how many more, how many in all).
+
+    Where the output is no terminal, a line is printed at every tenth of the work instead.
+    """
 
     def __init__(self) -> None:
         self._bars = Progress(
@@ -40,6 +46,7 @@ class TerminalProgress:
             speed_estimate_period=120,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._done: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -51,11 +58,20 @@ class TerminalProgress:
             self._bars.stop()
 
     def __call__(self, what: str, more: int, total: int) -> None:
+        if not self._bars.console.is_terminal:
+            self._log(what, more, total)
+            return
         self._bars.start()
         task = self._tasks.get(what)
         if task is None or self._bars.tasks[task].finished:
             task = self._tasks[what] = self._bars.add_task(what, total=total)
         self._bars.advance(task, more)
+
+    def _log(self, what: str, more: int, total: int) -> None:
+        before = self._done.get(what, 0) % total
+        self._done[what] = before + more
+        if (before + more) * _LINES // total > before * _LINES // total:
+            self.say(f"{what} {before + more}/{total}")
 
     def say(self, line: str) -> None:
         """Prints a line above the bars."""

@@ -9,6 +9,7 @@ import torch
 
 from emoloom.model.forward import packed_states
 from emoloom.model.heads import Heads
+from emoloom.model.labelling import FirstLabel
 from emoloom.model.packing import pack
 
 # Own tokens in a forward, as in fast decoding.
@@ -17,22 +18,25 @@ PACK_TOKENS = 2048
 
 @torch.inference_mode()
 def read_heads(
-    model: Any, heads: Heads, prefix: Sequence[int], prompts: Sequence[Sequence[int]]
+    model: Any, heads: Heads, first: FirstLabel, prefix: Sequence[int], prompts: Sequence[Sequence[int]]
 ) -> Iterator[tuple[int, list[float], list[float]]]:
     """Yields (index, log-odds of each label, VAD) of every prompt, pack by pack.
 
     Args:
         heads: trained with the model.
+        first: reads the model's own label distribution; its opening is appended to every prompt.
         prefix: token ids shared by all prompts, a multiple of 16 of them.
         prompts: each prompt's own tokens.
     """
     # Alike lengths together: attention is computed on a grid as wide as the longest sequence.
-    waiting = sorted(range(len(prompts)), key=lambda i: len(prompts[i]), reverse=True)
+    sequences = [[*prompt, *first.opening] for prompt in prompts]
+    waiting = sorted(range(len(sequences)), key=lambda i: len(sequences[i]), reverse=True)
     while waiting:
         members = [waiting.pop()]
-        while waiting and sum(len(prompts[i]) for i in members) + len(prompts[waiting[-1]]) <= PACK_TOKENS:
+        while waiting and sum(len(sequences[i]) for i in members) + len(sequences[waiting[-1]]) <= PACK_TOKENS:
             members.append(waiting.pop())
-        packed = pack(prefix, [prompts[i] for i in members], next(model.parameters()).device)
-        last = [offset + len(prompts[i]) - 1 for i, offset in zip(members, packed.offsets, strict=True)]
-        logits, vad = heads(packed_states(model, packed, last)[1])
+        packed = pack(prefix, [sequences[i] for i in members], next(model.parameters()).device)
+        last = [offset + len(sequences[i]) - 1 for i, offset in zip(members, packed.offsets, strict=True)]
+        written, states = packed_states(model, packed, last)
+        logits, vad = heads(states, first.log_probabilities(written))
         yield from zip(members, logits.tolist(), vad.tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""Light heads beside the language model's own: label logits and VAD from the last prompt token."""
+"""Light heads beside the language model's own: label logits and VAD, read where the first label is about to be written."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ _AXES = 3
 
 
 class Heads(torch.nn.Module):
-    """Two linear maps of a normalised hidden state: to the logits of L labels, and to VAD through a sigmoid.
+    r"""Label logits and VAD from the place where the first label is about to be written.
 
-    They begin at zero: every label at probability 0.5 and every axis at 0.5, so that no random number is drawn.
+    With h the normalised hidden state there and q the model's own distribution over the L labels, the logit of label l is
+    :math:`w_l \cdot h + b_l + s \log q_l`: what the model is about to write is the best single predictor, and the loss on the
+    logits teaches the writing, too. VAD is a linear map of h through a sigmoid. All begins at zero but s, at 1, so that no random
+    number is drawn.
 
     Args:
         size: width H of the hidden states.
@@ -33,12 +36,13 @@ class Heads(torch.nn.Module):
         self.vad = torch.nn.Linear(size, _AXES)
         for parameter in self.parameters():
             torch.nn.init.zeros_(parameter)
+        self.scale = torch.nn.Parameter(torch.ones(()))
 
-    def forward(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Label logits (B, L) and VAD (B, 3) in [0, 1] of hidden states (B, H)."""
+    def forward(self, states: torch.Tensor, log_probabilities: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Label logits (B, L) and VAD (B, 3) in [0, 1], from hidden states (B, H) and log q (B, L)."""
         # Models differ in the scale of their last hidden state by orders of magnitude; a learning rate must suit all.
         normal = layer_norm(states.float(), states.shape[-1:])
-        return self.label(normal), self.vad(normal).sigmoid()
+        return self.label(normal) + self.scale * log_probabilities, self.vad(normal).sigmoid()
 
 
 def save_heads(heads: Heads, folder: Path) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 import emoloom
 
-_LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "scikit-learn", "simplemma")
+_LIBRARIES = (
+    "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "scipy", "scikit-learn", "simplemma", "llguidance",
+)  # fmt: skip
 # Packages whose code shows results but cannot change them.
 _SHOWS = ("cli", "report", "export")
 

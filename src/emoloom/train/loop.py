@@ -23,7 +23,7 @@ Advance = Callable[[int], None]
 """Told how many more examples were trained on."""
 
 # The heads begin at zero; with the rate of full fine-tuning they would hardly leave it.
-_HEAD_RATE = 1e-3
+_HEAD_RATE = 3e-3
 
 
 @dataclass

@@ -18,13 +18,13 @@ from emoloom.config import Recipe
 from emoloom.contract.affect import AFFECT, VAD
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.heads import Heads
+from emoloom.model.labelling import FirstLabel, cannot_follow, entropy
+from emoloom.model.layout import Layout, lay_out
 from emoloom.model.prompts import Prompter
 from emoloom.model.vocabulary import Vocabulary
 from emoloom.train.appraise import appraisal_loss, calibrated_profiles
 from emoloom.train.classify import classification_loss, label_balance
 from emoloom.train.collate import Example
-from emoloom.train.labelling import FirstLabel, cannot_follow, entropy
-from emoloom.train.layout import Layout, lay_out
 from emoloom.train.passed import Passed, run_forward
 from emoloom.train.preserve import WordTable, implied_numbers, preserving_loss
 from emoloom.train.regress import regression_loss
@@ -65,7 +65,7 @@ class Objective:
             self.heads = Heads(size, len(GOEMOTIONS.labels)).to(self._device)
         self._balance = self._tensor(label_balance([e.labels for e in examples], len(GOEMOTIONS.labels)))
         self._layouts: dict[str, Layout] = {}
-        if recipe.l_vad or recipe.l_app or recipe.mixture == "entropy":
+        if recipe.l_cls or recipe.l_reg or recipe.l_vad or recipe.l_app or recipe.mixture == "entropy":
             vocabulary = Vocabulary(prompter.tokenizer)
             self._first = FirstLabel(prompter, vocabulary, GOEMOTIONS, self._device)
             self._words = WordTable(vocabulary, words, self._device)
@@ -88,21 +88,22 @@ class Objective:
         recipe = self._recipe
         passed = run_forward(self._model, self._prompter.prefix, examples)
         terms = {"sft": sft_loss(passed)}
+        if not self._layouts:
+            return terms
+        rows = [start + self._layouts[e.record_id].label for start, e in zip(passed.starts, examples, strict=True)]
+        log_probabilities = self._first.log_probabilities(passed.logits[rows])
         if self.heads is not None:
-            logits, vad = self.heads(passed.states)
+            logits, vad = self.heads(passed.states[rows], log_probabilities)
             if recipe.l_cls:
                 terms["cls"] = classification_loss(logits, self._labels(examples), self._balance)
             if recipe.l_reg:
                 terms["reg"] = regression_loss(vad, *self._vad(examples))
         if recipe.l_vad:
             terms["vad"] = self._preserving(passed)
-        if recipe.l_app or recipe.mixture == "entropy":
-            rows = [start + self._layouts[e.record_id].label for start, e in zip(passed.starts, examples, strict=True)]
-            probabilities = self._first.probabilities(passed.logits, rows)
-            if recipe.mixture == "entropy":
-                terms["entropy"] = entropy(probabilities).detach().sum()
-            if recipe.l_app:
-                terms["app"] = appraisal_loss(probabilities, self._profiles, *self._atoms(examples))
+        if recipe.l_app:
+            terms["app"] = appraisal_loss(log_probabilities.exp(), self._profiles, *self._atoms(examples))
+        if recipe.mixture == "entropy":
+            terms["entropy"] = entropy(log_probabilities.exp()).detach().sum()
         return terms
 
     def weighted(self, terms: Mapping[str, torch.Tensor], tokens: int, examples: int) -> torch.Tensor:

@@ -22,7 +22,7 @@ class Passed:
         logits: (R, V) float32; row r predicts reply token r.
         targets: (R,) the reply tokens.
         starts: for each example, the row of its first reply token.
-        states: (B, H) the last hidden state at each example's last prompt token.
+        states: (R, H) the hidden states that the logits are made from.
     """
 
     examples: Sequence[Example]
@@ -52,5 +52,4 @@ def run_forward(model: Any, prefix: Sequence[int], examples: Sequence[Example]) 
         rows.extend(range(first, first + len(example.reply)))
     logits, states = packed_states(model, packed, rows)
     targets = torch.tensor([token for example in examples for token in example.reply], device=logits.device)
-    # The position that predicts the first reply token is the last prompt token.
-    return Passed(examples, logits.float(), targets, tuple(starts), states[starts])
+    return Passed(examples, logits.float(), targets, tuple(starts), states)

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from emoloom.contract.affect import VAD
+from emoloom.model.layout import Layout, middle
 from emoloom.model.vocabulary import Vocabulary
-from emoloom.train.layout import Layout, middle
 from emoloom.train.regress import distance
 
 

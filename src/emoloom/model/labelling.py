@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 
 from emoloom.contract.taxonomy import Taxonomy
 from emoloom.errors import EmoLoomError
+from emoloom.model.layout import lay_out
 from emoloom.model.prompts import Prompter
 from emoloom.model.vocabulary import Vocabulary
-from emoloom.train.layout import lay_out
 
 
 class FirstLabel:
@@ -18,8 +16,12 @@ class FirstLabel:
 
     Labels that begin with the same token share its probability evenly.
 
+    Attributes:
+        opening: the reply's tokens before that place, the same for every label.
+
     Args:
         prompter: encodes a reply line.
+        vocabulary: of its tokenizer.
         space: the L labels.
 
     Raises:
@@ -28,6 +30,7 @@ class FirstLabel:
 
     def __init__(self, prompter: Prompter, vocabulary: Vocabulary, space: Taxonomy, device: torch.device) -> None:
         firsts = []
+        openings = set()
         for label in space.labels:
             line = f'{{"labels":["{label}"],"vad":{{"v":0.50,"a":0.50,"d":0.50}},"rationale":"x"}}'
             ids = prompter.encode_reply(line)
@@ -35,13 +38,17 @@ class FirstLabel:
             if layout is None:
                 raise cannot_follow(prompter)
             firsts.append(ids[layout.label])
+            openings.add(tuple(ids[: layout.label]))
+        if len(openings) > 1:
+            raise cannot_follow(prompter)
+        (self.opening,) = openings
         self._ids = torch.tensor(firsts, device=device)
         self._shared = torch.tensor([float(firsts.count(token)) for token in firsts], device=device)
 
-    def probabilities(self, logits: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
-        """(B, L), each row summing to 1, from the logits (R, V) at ``rows`` (B of them); differentiable."""
+    def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """(B, L), the exponentials of each row summing to 1, from logits (B, V); differentiable."""
         # Dividing a probability by n is subtracting log n from its logit.
-        return (logits[list(rows)][:, self._ids] - self._shared.log()).softmax(dim=-1)
+        return (logits[:, self._ids].float() - self._shared.log()).log_softmax(dim=-1)
 
 
 def entropy(probabilities: torch.Tensor) -> torch.Tensor:
@@ -54,5 +61,5 @@ def cannot_follow(prompter: Prompter) -> EmoLoomError:
     return EmoLoomError(
         "the tokenizer spells a reply with tokens that do not add up to its text",
         where=str(prompter.tokenizer.name_or_path),
-        remedy="Set recipe.l_vad and recipe.l_app to 0 and recipe.mixture to natural.",
+        remedy="Train it with the plain recipe: no l_cls, l_reg, l_vad or l_app, mixture natural.",
     )

@@ -12,9 +12,9 @@ from transformers import PreTrainedTokenizerFast
 
 from emoloom.contract.record import make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.model.layout import FIRST_LABEL, NUMBERS, Layout, lay_out, middle
 from emoloom.model.prompts import Prompter
 from emoloom.model.vocabulary import Vocabulary
-from emoloom.train.layout import FIRST_LABEL, NUMBERS, Layout, lay_out, middle
 
 DIGITS: tuple[tuple[str, str], ...] = ()
 POINT = (("0", "."), ("1", "."))

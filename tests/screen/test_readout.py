@@ -1,0 +1,99 @@
+"""Readouts of a finished run: a row for each, thresholds, and the same answers outside the screening."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.screenings import lasting, screen, small
+
+from emoloom.contract.parse import Parsed, parse_reply
+from emoloom.contract.record import Request
+from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.errors import EmoLoomError
+from emoloom.screen.single import open_model, predict_lines
+from emoloom.screen.thresholds import choose
+from emoloom.store.run import RunFolder
+
+RECIPE = {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "l_cls": 1.0, "l_reg": 1.0}
+BOTH = {"readout": ("scored", "free"), "recipe": RECIPE}
+
+
+def quiet(*_: object) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def run(model: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return screen(small(model, data, tmp_path_factory.mktemp("readouts") / "run", **BOTH))
+
+
+def cell(run: RunFolder, stage: str, readout: str) -> Path:
+    (key,) = (
+        c["key"] for c in run.read_json("manifest.json")["cells"] if (c["stage"], c["readout"]) == (stage, readout)
+    )
+    return run.cell(key).path
+
+
+def test_each_readout_has_rows_of_its_own_and_the_first_ranks(run: RunFolder) -> None:
+    board = run.read_json("leaderboard.json")
+    found = [(row["stage"], row["readout"]) for row in board["rows"] if row["stage"] != "baseline"]
+    # Nothing can be scored before training.
+    assert sorted(found) == [("tuned", "free"), ("tuned", "scored"), ("zero-shot", "free")]
+    assert {row["readout"] for row in board["ranking"]} == {"scored", "direct"}
+    assert {row["readout"] for row in board["rows"] if "ece" in row["metrics"]} == {"scored"}
+
+
+def test_a_scored_reply_is_what_the_probabilities_and_thresholds_say(run: RunFolder) -> None:
+    folder = cell(run, "tuned", "scored")
+    kept = json.loads((folder / "thresholds.json").read_text())
+    assert list(kept) == list(GOEMOTIONS.labels)
+    thresholds = np.array(list(kept.values()))
+    rows = [json.loads(line) for line in (folder / "replies.jsonl").read_text().splitlines()]
+    assert len(rows) == 3
+    for row in rows:
+        outcome = parse_reply(row["reply"], GOEMOTIONS)
+        assert isinstance(outcome, Parsed)
+        assert outcome.repairs == ()
+        probabilities = np.clip(np.array(row["probabilities"]), 1e-6, 1 - 1e-6)
+        log_odds = np.log(probabilities / (1 - probabilities))
+        # Probabilities are rounded: a label at its threshold may go either way.
+        sure = np.abs(log_odds - thresholds) > 0.1
+        chosen = choose(log_odds[None], thresholds)[0]
+        named = np.array([label in outcome.reply.labels for label in GOEMOTIONS.labels])
+        assert (chosen == named)[sure].all()
+
+
+def test_the_run_predicts_by_its_first_readout(run: RunFolder, data: Path) -> None:
+    texts = [json.loads(line)["text"] for line in data.read_text().splitlines()]
+    requests = [Request(id=f"mine-{n}", text=text) for n, text in enumerate(texts, 1)]
+    opened = open_model(None, run.path, None, quiet)
+    assert opened.readout == "scored"
+    predicted = {line["id"]: line for line in map(json.loads, predict_lines(opened, requests, quiet))}
+    for row in (cell(run, "tuned", "scored") / "replies.jsonl").read_text().splitlines():
+        kept = json.loads(row)
+        reply = json.loads(kept["reply"])
+        assert predicted[kept["id"]]["labels"] == reply["labels"]
+        assert predicted[kept["id"]]["vad"] == pytest.approx(reply["vad"], abs=0.0101)
+
+
+def test_a_run_without_the_readout_says_so(finished: RunFolder, model: Path) -> None:
+    with pytest.raises(EmoLoomError, match="this run tuned no thresholds"):
+        open_model(None, finished.path, "scored", quiet)
+    with pytest.raises(EmoLoomError, match="an untrained model has no heads"):
+        open_model(f"path:{model}", None, "scored", quiet)
+    with pytest.raises(EmoLoomError, match=r"unknown readout 'score'\. Did you mean scored"):
+        open_model(f"path:{model}", None, "score", quiet)
+
+
+def test_heads_that_are_not_trained_cannot_score(model: Path, data: Path, tmp_path: Path) -> None:
+    for part in ("l_cls", "l_reg"):
+        with pytest.raises(EmoLoomError, match="needs trained heads"):
+            screen(small(model, data, tmp_path / "run", readout=("scored",), recipe=RECIPE | {part: 0.0}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_twice_is_the_same_bytes(run: RunFolder, model: Path, data: Path, tmp_path: Path) -> None:
+    assert lasting(screen(small(model, data, tmp_path / "again", **BOTH)).path) == lasting(run.path)
