@@ -1,4 +1,4 @@
-"""``emoloom report``: a run's leaderboard, on the terminal and as a page."""
+"""``emoloom report``: a screening's leaderboard or an ablation's table, on the terminal and as a file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ import typer
 
 
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]) -> None:
-    """Print a run's leaderboard and write its report.html anew."""
+    """Print a run's tables and draw its report.html, or an ablation's figure, anew."""
+    from emoloom.report.ablation import print_ablation, write_figure
     from emoloom.report.html import write_report
     from emoloom.report.table import print_leaderboard
-    from emoloom.store.run import RunFolder
+    from emoloom.store.run import ABLATION, RunFolder
 
     folder = RunFolder(run)
+    if (run / ABLATION).exists():
+        figure = write_figure(folder)
+        print_ablation(folder)
+        typer.echo(f"figure  {figure}")
+        return
     page = write_report(folder)
     print_leaderboard(folder)
     typer.echo(f"report  {page}")

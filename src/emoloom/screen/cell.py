@@ -66,6 +66,7 @@ def fine_tune(
     recipe: Recipe,
     folder: CellFolder,
     *,
+    title: str,
     words: Mapping[str, VAD],
     seed: int,
     checkpoint_seconds: float,
@@ -77,6 +78,7 @@ def fine_tune(
     Args:
         records: say how many examples are seen: ``recipe.epochs`` times as many.
         extra: more records to draw from.
+        title: what is trained, for the progress report.
         words: the values of words that ``L_vad`` reads.
     """
     start = time.monotonic()
@@ -85,7 +87,7 @@ def fine_tune(
     model = make_trainable(candidate.model, recipe, seed)
     objective = Objective(model, prompter, pool, recipe, words)
     total = len(records) * recipe.epochs
-    what = f"training {candidate.name}"
+    what = f"training {title}"
     history = train(
         model,
         objective,
@@ -157,7 +159,7 @@ def scored_readout(
 
 
 def decode(
-    name: str,
+    title: str,
     readout: Readout,
     evals: Sequence[EvalSet],
     folder: CellFolder,
@@ -171,7 +173,7 @@ def decode(
     Finished answers are kept in the cell's scratch folder as they come, so that a crash loses none of them.
 
     Args:
-        name: of the candidate, for the progress report.
+        title: what is read out, for the progress report.
     """
     start = time.monotonic()
     wanted = wanted_records(evals, limit)
@@ -179,7 +181,7 @@ def decode(
     partial.parent.mkdir(parents=True, exist_ok=True)
     done = {(row["corpus"], row["id"]): row for row in _complete_lines(partial)}
     left = [item for item in wanted if (item[0], item[1].id) not in done]
-    what = f"decoding {name}"
+    what = f"decoding {title}"
     progress(what, len(wanted) - len(left), len(wanted))
     with partial.open("a", encoding="utf-8") as file:
         for index, answer in readout.answers([record for _, record in left]):

@@ -126,6 +126,7 @@ class _Runner:
                 plan.corpora.flips if arm.recipe.flip else (),
                 arm.recipe,
                 folder,
+                title=_title(cell),
                 words=plan.teacher.word_values(),
                 seed=arm.seed,
                 checkpoint_seconds=plan.config.checkpoint_seconds,
@@ -147,7 +148,7 @@ class _Runner:
             readout, numerics = self._readout(cell, candidate, folder, limit)
             cost = Cost()
             rows = work.decode(
-                cell.candidate, readout, self._evals, folder, limit=limit, progress=self._progress, cost=cost
+                _title(cell), readout, self._evals, folder, limit=limit, progress=self._progress, cost=cost
             )
             if isinstance(readout, Written):
                 cost.counts = readout.counts
@@ -193,6 +194,11 @@ class _Runner:
         """Records a finished cell; its scores are drawn from its replies, with the resamples that comparisons need."""
         self._journal.record("cell", **asdict(cell), files=folder.hashes())
         self._scores[cell] = judge(folder.replies(), self._evals, self._constant, self._plan.config.seed)
+
+
+def _title(cell: Cell) -> str:
+    """A cell's candidate, with the arm where there are several."""
+    return f"{cell.arm} of {cell.candidate}" if "/" in cell.arm else cell.candidate
 
 
 def _peak_memory() -> int:

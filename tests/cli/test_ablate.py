@@ -1,0 +1,56 @@
+"""``emoloom ablate`` and ``report`` on what it leaves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Emoloom
+from tests.screenings import lasting, shorten_replies
+
+
+@pytest.fixture
+def settings(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shorten_replies(monkeypatch)
+    path = tmp_path / "settings.yaml"
+    recipe = "{batch_size: 2, rank: 2, l_vad: 1.0, mixture: entropy}"
+    path.write_text(f"model: ['path:{model}']\ntrain_limit: 4\nlimit: 2\npart_seeds: 2\nrecipe: {recipe}\n")
+    return path
+
+
+def test_arms_are_trained_and_compared(emoloom: Emoloom, settings: Path, data: Path, tmp_path: Path) -> None:
+    command = ("ablate", "--config", settings, "--eval", f"jsonl:{data}", "--seeds", 1, "--out", tmp_path / "run")
+    done = emoloom(*command)
+    assert done.code == 0, done.err
+    found = json.loads((tmp_path / "run" / "ablation.json").read_text())
+    assert [(arm["arm"], arm["seeds"]) for arm in found["arms"]] == [
+        ("full", 1), ("plain", 1), ("no-vad", 2), ("no-mixture", 2),
+    ]  # fmt: skip
+    for name in ("full", "no-vad", "full minus no mixture"):
+        assert name in done.out
+    assert done.out.endswith(f"run     {tmp_path / 'run'}\nfigure  {tmp_path / 'run' / 'ablation.svg'}\n")
+    before = lasting(tmp_path / "run")
+    assert "training full/0 of path:" in done.err
+    again = emoloom(*command)
+    assert (again.code, again.out, again.err) == (0, done.out, "")
+    (tmp_path / "run" / "ablation.svg").unlink()
+    assert emoloom("report", tmp_path / "run").code == 0
+    assert lasting(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--model", "baseline:tfidf"), "an ablation takes one model"),
+        ((), "model is not given"),
+        (("--model", "pypi:smollm2"), "unknown"),
+        (("--seeds", 0), "greater than or equal to 1"),
+    ],
+)
+def test_a_users_mistake_is_one_line(emoloom: Emoloom, tmp_path: Path, flags: tuple[object, ...], message: str) -> None:
+    done = emoloom("ablate", *flags, "--out", tmp_path / "run")
+    assert done.code == 2
+    assert message in done.err
+    assert len(done.err.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
