@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emoloom.errors import EmoLoomError, unknown_name
 
@@ -26,7 +26,7 @@ class Recipe(BaseModel):
     forward; gradients add up to ``batch_size`` records before a step.
 
     ``l_cls``, ``l_reg``, ``l_vad`` and ``l_app`` weigh the regularizers of :mod:`emoloom.train.objective`; 0 leaves one out.
-    ``flip`` adds mirrored records. ``mixture``: ``natural`` shows every record once an epoch, ``entropy`` draws records from
+    ``flip`` adds mirrored records. ``mixture``: ``natural`` goes through a shuffle of all records, ``entropy`` draws them from
     their sources at a temperature between ``t_min`` and ``t_max`` (:mod:`emoloom.mixture.sampler`). Neither changes how many
     examples are seen: ``epochs`` times the training records.
     """
@@ -50,6 +50,17 @@ class Recipe(BaseModel):
     mixture: Literal["natural", "entropy"] = "natural"
     t_min: Temperature = 1.0
     t_max: Temperature = 5.0
+
+    @model_validator(mode="after")
+    def _cooling(self) -> Self:
+        if self.t_min > self.t_max:
+            raise ValueError(f"t_min {self.t_min} is above t_max {self.t_max}")
+        return self
+
+    @property
+    def has_heads(self) -> bool:
+        """Whether it trains both heads, which the ``scored`` readout reads."""
+        return self.l_cls > 0 and self.l_reg > 0
 
     @property
     def rate(self) -> float:

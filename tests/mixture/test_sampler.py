@@ -22,7 +22,8 @@ seeds = st.integers(0, 2**32 - 1)
 def epoch(lengths: Sequence[int], size: int, seed: int, number: int) -> list[list[int]]:
     """The batches of one epoch."""
     steps = math.ceil(len(lengths) / size)
-    order = Epochs(lengths, size, steps * (number + 1), seed)
+    order = Epochs(lengths, size, len(lengths) * (number + 1), seed)
+    assert len(order) == steps * (number + 1)
     return [order.batch(step) for step in range(steps * number, steps * (number + 1))]
 
 
@@ -71,16 +72,22 @@ def test_seeds_and_epochs_give_other_orders() -> None:
     assert len({json.dumps(sorted(map(sorted, order))) for order in orders}) == 4
 
 
-def test_steps_end_in_the_midst_of_an_epoch() -> None:
-    whole, cut = Epochs([1] * 10, 2, 10, 0), Epochs([1] * 10, 2, 7, 0)
-    assert [cut.batch(step) for step in range(7)] == [whole.batch(step) for step in range(7)]
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 100), seeds)
+def test_as_many_examples_are_seen_as_are_asked_for(n: int, size: int, total: int, seed: int) -> None:
+    epochs = Epochs([1] * n, size, total, seed)
+    drawn = Mixture(["a/x"] * n, [1] * n, size, total, seed, t_min=1.0, t_max=2.0, ignorance=1.0)
+    for order in (epochs, drawn):
+        seen = [index for step in range(len(order)) for index in order.batch(step)]
+        assert len(seen) == total
+        counts = Counter(seen)
+        assert max(counts.values()) - min([counts[i] for i in range(n)]) <= 1
 
 
 SOURCES = ["a/x"] * 30 + ["a/y"] * 5 + ["b/x"] * 2
 
 
 def mixture(seed: int = 0, *, t_min: float = 1.0, t_max: float = 5.0) -> Mixture:
-    return Mixture(SOURCES, [7] * len(SOURCES), 4, seed, t_min=t_min, t_max=t_max, ignorance=3.0)
+    return Mixture(SOURCES, [7] * len(SOURCES), 4, 10**6, seed, t_min=t_min, t_max=t_max, ignorance=3.0)
 
 
 @given(st.dictionaries(st.text(), st.integers(1, 10**6), min_size=1, max_size=9), st.floats(1, 100))

@@ -54,7 +54,7 @@ def run_training(
     """Trains on every example once an epoch; the loss of a reply token at each step."""
     history = train(
         model, make_objective(model, examples, recipe, prefix), examples, recipe,
-        steps=recipe.epochs * math.ceil(len(examples) / recipe.batch_size),
+        total=recipe.epochs * len(examples),
         seed=seed, checkpoint=checkpoint, checkpoint_seconds=checkpoint_seconds, advance=advance,
     )  # fmt: skip
     return history.losses["sft"]

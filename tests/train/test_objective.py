@@ -17,6 +17,7 @@ from emoloom.errors import EmoLoomError
 from emoloom.lexicon.teacher import Teacher
 from emoloom.mixture.sampler import Epochs
 from emoloom.model.load import Candidate
+from emoloom.screen.arms import PARTS
 from emoloom.train.adapter import make_trainable
 from emoloom.train.collate import Example, examples
 from emoloom.train.loop import Advance, History, learning_rate, train
@@ -72,7 +73,7 @@ def fit(
     objective = Objective(model, candidate.prompter, pool, recipe, Teacher().word_values())
     history = train(
         model, objective, pool, recipe,
-        steps=steps, seed=3, checkpoint=checkpoint, checkpoint_seconds=seconds, advance=advance,
+        total=recipe.batch_size * steps, seed=3, checkpoint=checkpoint, checkpoint_seconds=seconds, advance=advance,
     )  # fmt: skip
     return model, objective, history
 
@@ -91,7 +92,7 @@ def plainly(folder: Path, recipe: Recipe, steps: int) -> dict[str, torch.Tensor]
     model = make_trainable(candidate.model, recipe, 0)
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(named.values(), lr=recipe.rate, weight_decay=recipe.weight_decay)
-    order = Epochs([len(one) for one in pool], recipe.batch_size, steps, 3)
+    order = Epochs([len(one) for one in pool], recipe.batch_size, recipe.batch_size * steps, 3)
     for step in range(steps):
         batch = [pool[i] for i in order.batch(step)]
         optimizer.param_groups[0]["lr"] = learning_rate(recipe, step, steps)
@@ -171,9 +172,19 @@ class StoppedError(Exception):
     """Stands for a crash."""
 
 
+def without(part: str) -> Recipe:
+    return FULL.model_copy(update=PARTS[part])
+
+
+ARMS = {"full": FULL, **{f"no-{part}": without(part) for part in PARTS if part != "flip"}}
+
+
 @pytest.mark.parametrize("stop", [1, 3, 5])
-def test_an_interrupted_training_ends_with_the_same_bits(stop: int, folder: Path, tmp_path: Path) -> None:
-    model, objective, history = fit(folder, FULL, tmp_path / "never")
+@pytest.mark.parametrize("recipe", ARMS.values(), ids=ARMS)
+def test_an_interrupted_training_ends_with_the_same_bits(
+    recipe: Recipe, stop: int, folder: Path, tmp_path: Path
+) -> None:
+    model, objective, history = fit(folder, recipe, tmp_path / "never")
     calls = 0
 
     def crash(_: int) -> None:
@@ -183,8 +194,8 @@ def test_an_interrupted_training_ends_with_the_same_bits(stop: int, folder: Path
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        fit(folder, FULL, tmp_path / "c", seconds=0, advance=crash)
-    again, resumed, rest = fit(folder, FULL, tmp_path / "c", seconds=0)
+        fit(folder, recipe, tmp_path / "c", seconds=0, advance=crash)
+    again, resumed, rest = fit(folder, recipe, tmp_path / "c", seconds=0)
     assert rest == history
     assert_bit_equal(weights(again, resumed), weights(model, objective))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from emoloom.model.forward import packed_states
+from emoloom.model.forward import MIN_ROWS, packed_states
 from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel
 from emoloom.model.packing import pack
@@ -18,7 +18,13 @@ PACK_TOKENS = 2048
 
 @torch.inference_mode()
 def read_heads(
-    model: Any, heads: Heads, first: FirstLabel, prefix: Sequence[int], prompts: Sequence[Sequence[int]]
+    model: Any,
+    heads: Heads,
+    first: FirstLabel,
+    prefix: Sequence[int],
+    prompts: Sequence[Sequence[int]],
+    *,
+    alone: bool,
 ) -> Iterator[tuple[int, list[float], list[float]]]:
     """Yields (index, log-odds of each label, VAD) of every prompt, pack by pack.
 
@@ -27,16 +33,20 @@ def read_heads(
         first: reads the model's own label distribution; its opening is appended to every prompt.
         prefix: token ids shared by all prompts, a multiple of 16 of them.
         prompts: each prompt's own tokens.
+        alone: one prompt a forward; needed where packing changes bits (:func:`~emoloom.decode.fast.self_test`).
     """
     # Alike lengths together: attention is computed on a grid as wide as the longest sequence.
     sequences = [[*prompt, *first.opening] for prompt in prompts]
     waiting = sorted(range(len(sequences)), key=lambda i: len(sequences[i]), reverse=True)
     while waiting:
         members = [waiting.pop()]
-        while waiting and sum(len(sequences[i]) for i in members) + len(sequences[waiting[-1]]) <= PACK_TOKENS:
+        room = 0 if alone else PACK_TOKENS - len(sequences[members[0]])
+        while waiting and len(sequences[waiting[-1]]) <= room:
+            room -= len(sequences[waiting[-1]])
             members.append(waiting.pop())
         packed = pack(prefix, [sequences[i] for i in members], next(model.parameters()).device)
         last = [offset + len(sequences[i]) - 1 for i, offset in zip(members, packed.offsets, strict=True)]
-        written, states = packed_states(model, packed, last)
+        # The heads, too, compute in other last bits where there are few rows.
+        written, states = packed_states(model, packed, [*last, *[last[-1]] * (MIN_ROWS - len(last))])
         logits, vad = heads(states, first.log_probabilities(written))
-        yield from zip(members, logits.tolist(), vad.tolist(), strict=True)
+        yield from zip(members, logits[: len(last)].tolist(), vad[: len(last)].tolist(), strict=True)

@@ -9,6 +9,7 @@ convergence later). H begins at :math:`H_0`: what an untrained model says at a l
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -25,6 +26,10 @@ _MEMORY = 0.9
 
 class Order(Protocol):
     """Which examples a training step sees."""
+
+    def __len__(self) -> int:
+        """How many steps there are."""
+        ...
 
     def batch(self, step: int) -> list[int]:
         """Indices of the examples of 0-based ``step``; steps are asked for in order."""
@@ -49,19 +54,19 @@ class Epochs:
     Args:
         lengths: of the examples, in tokens.
         size: examples in a batch.
-        steps: how many there will be.
+        total: examples in all; an epoch that is not finished then is cut.
         seed: decides the order.
     """
 
-    def __init__(self, lengths: Sequence[int], size: int, steps: int, seed: int) -> None:
+    def __init__(self, lengths: Sequence[int], size: int, total: int, seed: int) -> None:
         self._plan: list[list[int]] = []
-        epoch = 0
-        while len(self._plan) < steps:
+        for epoch in range(math.ceil(total / len(lengths))):
             rng = np.random.default_rng([seed, epoch])
             order = rng.permutation(len(lengths)).tolist()
-            self._plan += _by_length(order, lengths, size, rng)
-            epoch += 1
-        del self._plan[steps:]
+            self._plan += _by_length(order[: total - epoch * len(lengths)], lengths, size, rng)
+
+    def __len__(self) -> int:
+        return len(self._plan)
 
     def batch(self, step: int) -> list[int]:
         """See :class:`Order`."""
@@ -110,6 +115,7 @@ class Mixture:
         sources: the source of each example, ``GROUP/...``; shares are reported by group.
         lengths: of the examples, in tokens.
         size: examples in a batch.
+        total: examples in all; one batch of the last window may be smaller.
         seed: decides the draws.
         t_min: temperature at entropy 0; 1 draws sources in their natural shares.
         t_max: temperature at ``ignorance`` and above.
@@ -121,6 +127,7 @@ class Mixture:
         sources: Sequence[str],
         lengths: Sequence[int],
         size: int,
+        total: int,
         seed: int,
         *,
         t_min: float,
@@ -134,10 +141,14 @@ class Mixture:
         self._sources = sources
         self._lengths = lengths
         self._size = size
+        self._total = total
         self._seed = seed
         self._range = (t_min, t_max)
         self._ignorance = ignorance
         self._state = _State(ignorance)
+
+    def __len__(self) -> int:
+        return math.ceil(self._total / self._size)
 
     @property
     def log(self) -> list[Drawn]:
@@ -168,7 +179,8 @@ class Mixture:
         temperature = self._temperature()
         rng = np.random.default_rng([self._seed, number])
         shares = probabilities({name: len(self._members[name]) for name in self._names}, temperature)
-        drawn = rng.choice(len(self._names), size=self._size * WINDOW, p=[shares[name] for name in self._names])
+        room = min(self._size * WINDOW, self._total - number * self._size * WINDOW)
+        drawn = rng.choice(len(self._names), size=room, p=[shares[name] for name in self._names])
         indices = [self._next(self._names[i]) for i in drawn]
         groups = Counter(self._sources[i].partition("/")[0] for i in indices)
         state.window = _by_length(indices, self._lengths, self._size, rng)

@@ -29,14 +29,12 @@ class NumberStep:
         axis: 0, 1 or 2 for v, a, d.
         ids: the tokens that could stand there in some valid reply.
         values: for each of them, the mean of the numbers that could then still be meant.
-        before: the mean of the numbers that could be meant before this token.
     """
 
     step: int
     axis: int
     ids: tuple[int, ...]
     values: tuple[float, ...]
-    before: float
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Layout:
     Attributes:
         label: the token that spells the beginning of the first label.
         numbers: the tokens at which more than one value is open, in order.
-        words: the tokens that are a whole word of ``labels`` or ``rationale``, and whether each begins with a space.
+        words: the tokens that are a whole word of the rationale, and whether each begins with a space.
     """
 
     label: int
@@ -74,7 +72,7 @@ def lay_out(vocabulary: Vocabulary, line: str, ids: Sequence[int]) -> Layout | N
                 ids_values = _candidates(vocabulary, line[start:begin], written, _AFTER[axis])
                 if len(ids_values) > 1:
                     found, values = zip(*ids_values, strict=True)
-                    numbers.append(NumberStep(step, axis, found, values, middle(written)))
+                    numbers.append(NumberStep(step, axis, found, values))
     words = [(step, line[start] == " ") for step, (start, stop) in enumerate(spans) if _is_word(line, start, stop, vad)]
     return Layout(label, tuple(numbers), tuple(words))
 
@@ -123,8 +121,8 @@ def _spans(vocabulary: Vocabulary, line: str, ids: Sequence[int]) -> Iterator[tu
 
 
 def _is_word(line: str, start: int, stop: int, vad: re.Match[str]) -> bool:
-    """Whether the token is one whole word in the labels or the rationale."""
-    inside = (stop < vad.start() and start >= FIRST_LABEL) or start >= vad.end() + len(',"rationale":"')
+    """Whether the token is one whole word of the rationale."""
+    inside = start >= vad.end() + len(',"rationale":"')
     text = line[start:stop]
     begins = text.startswith(" ") or line[start - 1] in '" '
     return inside and begins and text.removeprefix(" ").isalpha() and not line[stop : stop + 1].isalpha()

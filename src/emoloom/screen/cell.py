@@ -17,6 +17,7 @@ from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.decode.fast import Counts
+from emoloom.errors import EmoLoomError
 from emoloom.evaluate.flip import flip_score
 from emoloom.evaluate.score import Outcome, Scores, score
 from emoloom.mixture.sampler import WINDOW
@@ -93,7 +94,7 @@ def fine_tune(
         objective,
         pool,
         recipe,
-        steps=recipe.epochs * -(-len(records) // recipe.batch_size),
+        total=total,
         seed=seed,
         checkpoint=folder.scratch / "checkpoint.safetensors",
         checkpoint_seconds=checkpoint_seconds,
@@ -134,28 +135,49 @@ def tuned(candidate: Candidate, folder: CellFolder, recipe: Recipe) -> Candidate
     return Candidate(candidate.name, model, candidate.prompter, candidate.parameters)
 
 
-def scored_readout(
-    candidate: Candidate, training: CellFolder, folder: CellFolder, tune: Sequence[Record], suggester: Suggester
-) -> Scored:
-    """The ``scored`` readout of a tuned candidate, its thresholds tuned on the labelled records ``tune`` and kept in
-    ``folder``; even odds for every label where there is nothing to tune on.
+def tune_for_scoring(
+    candidate: Candidate, training: CellFolder, folder: CellFolder, tune: Sequence[Record], *, alone: bool
+) -> None:
+    """Tunes the thresholds of a tuned candidate's labels on the labelled records ``tune`` and keeps them in ``folder``; even odds
+    for every label where there is nothing to tune on. Nothing is done where they are kept already.
 
     Raises:
         EmoLoomError: the candidate was trained without heads.
     """
+    path = folder.path / THRESHOLDS
+    if path.exists():
+        return
+    thresholds = np.zeros(len(GOEMOTIONS.labels))
+    if tune:
+        heads = load_heads(adapter_folder(training)).to(candidate.device)
+        log_odds = np.zeros((len(tune), len(GOEMOTIONS.labels)))
+        for index, row, _ in score_requests(candidate, heads, tune, alone=alone):
+            log_odds[index] = row
+        gold = np.array([[label in record.labels for label in GOEMOTIONS.labels] for record in tune])
+        thresholds = np.minimum(tune_thresholds(log_odds, gold), _NEVER)
+    write_atomic(path, readable_json(dict(zip(GOEMOTIONS.labels, thresholds.tolist(), strict=True))))
+
+
+def scored_readout(
+    candidate: Candidate, training: CellFolder, folder: CellFolder, suggester: Suggester, *, alone: bool
+) -> Scored:
+    """The ``scored`` readout of a tuned candidate with the thresholds in ``folder``.
+
+    Raises:
+        EmoLoomError: the candidate was trained without heads, or the thresholds cannot be read.
+    """
     heads = load_heads(adapter_folder(training)).to(candidate.device)
     path = folder.path / THRESHOLDS
-    if not path.exists():
-        thresholds = np.zeros(len(GOEMOTIONS.labels))
-        if tune:
-            log_odds = np.zeros((len(tune), len(GOEMOTIONS.labels)))
-            for index, row, _ in score_requests(candidate, heads, tune):
-                log_odds[index] = row
-            gold = np.array([[label in record.labels for label in GOEMOTIONS.labels] for record in tune])
-            thresholds = np.minimum(tune_thresholds(log_odds, gold), _NEVER)
-        write_atomic(path, readable_json(dict(zip(GOEMOTIONS.labels, thresholds.tolist(), strict=True))))
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    return Scored(candidate, heads, np.array([kept[label] for label in GOEMOTIONS.labels]), suggester)
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        thresholds = np.array([kept[label] for label in GOEMOTIONS.labels], dtype=np.float64)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EmoLoomError(
+            f"the thresholds cannot be read: {error}",
+            where=str(path),
+            remedy="Restore the file from a copy, or remove the cell's folder and screen again.",
+        ) from error
+    return Scored(candidate, heads, thresholds, suggester, alone)
 
 
 def decode(

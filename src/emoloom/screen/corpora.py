@@ -105,7 +105,7 @@ def load_corpora(
         EmoLoomError: a corpus or split is unknown, cannot be read or has no usable record.
     """
     evals = load_evals(config.eval, config.limit, config.seed, config.data_dir, teacher)
-    if not any(record.labels or record.vad for e in evals for record in e.records):
+    if not any(record.labels or record.vad for e in evals for record in e.records if not e.pairs):
         raise EmoLoomError(
             "no evaluation record has labels or VAD", where=", ".join(config.eval), remedy="Add --eval starter:test."
         )
@@ -123,8 +123,14 @@ def load_corpora(
             "every training record is also judged", where=", ".join(config.train), remedy="Train on another split."
         )
     train = [teacher.complete(record) for record in _sample(kept, config.train_limit, config.seed)]
+    seen = held_out | {normalise(record.text) for record in kept}
     mirrored = [flip(record, teacher) for record in train] if any(recipe.flip for recipe in recipes) else []
-    flips = [record.model_copy(update={"corpus": record.corpus + FLIP_SUFFIX}) for record in mirrored if record]
+    flips = [
+        record.model_copy(update={"corpus": record.corpus + FLIP_SUFFIX})
+        for record in mirrored
+        # A mirror may be a text that somebody wrote, too: judged, or known with its true labels.
+        if record and normalise(record.text) not in seen
+    ]
     if any(recipe.l_app for recipe in recipes):
         train, flips = _appraised(train, appraise), _appraised(flips, appraise)
     return Corpora(
@@ -132,7 +138,7 @@ def load_corpora(
         tuple(split.report for split in splits),
         len(usable) - len(kept),
         evals,
-        _tuning_records(config, held_out | {normalise(record.text) for record in kept}),
+        _tuning_records(config, seen | {normalise(record.text) for record in flips}),
         tuple(flips),
     )
 

@@ -19,7 +19,7 @@ from emoloom.lexicon.teacher import Teacher
 from emoloom.model.load import MAX_NEW_TOKENS, load_prompter
 from emoloom.model.prompts import Prompter
 from emoloom.screen.appraisal import load_verifier
-from emoloom.screen.arms import Arm, ablation_arms
+from emoloom.screen.arms import PARTS, Arm, ablation_arms
 from emoloom.screen.baselines import Majority
 from emoloom.screen.corpora import Corpora, load_corpora
 from emoloom.screen.environment import environment
@@ -96,7 +96,14 @@ def make_ablation_plan(config: AblationConfig, say: Say) -> Plan:
     """The plan of an ablation: one candidate, fine-tuned under every arm; raises as :func:`make_plan`."""
     if len(config.model) != 1 or config.model[0].startswith("baseline:"):
         raise EmoLoomError("an ablation takes one model", where=", ".join(config.model), remedy="Pass --model once.")
-    ground = _prepare(config, ablation_arms(config), say)
+    arms = ablation_arms(config)
+    if {arm.name.partition("/")[0] for arm in arms} == {"full", "plain"}:
+        raise EmoLoomError(
+            "the recipe has no part to leave out",
+            where="recipe",
+            remedy=f"Switch at least two parts on, such as {', '.join(PARTS)}; see docs/configuration.md.",
+        )
+    ground = _prepare(config, arms, say)
     (model,) = ground.models
     return ground.plan([cell for arm in ground.arms for cell in ground.trained(model, arm)])
 
@@ -142,6 +149,8 @@ class _Ground:
         training = _cell(model.local.name, "training", "", arm.name, self._taught | model.identity | recipe | pool)
         cells = [training]
         for readout in self.config.readout:
+            if readout == "scored" and not arm.recipe.has_heads:
+                continue
             read = data["tune"]["sha256"] if readout == "scored" else MAX_NEW_TOKENS
             ingredients = self._judged | {"training": training.key, "read": read}
             cells.append(_cell(model.local.name, "tuned", readout, arm.name, ingredients))
@@ -186,7 +195,7 @@ class _Ground:
 def _prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> _Ground:
     specs = [parse_spec(name) for name in dict.fromkeys(config.model)]
     recipes = [arm.recipe for arm in arms]
-    if "scored" in config.readout and not all(recipe.l_cls and recipe.l_reg for recipe in recipes):
+    if "scored" in config.readout and not any(recipe.has_heads for recipe in recipes):
         raise EmoLoomError(
             "the scored readout needs trained heads, and recipe.l_cls or recipe.l_reg is 0",
             where="readout",

@@ -93,17 +93,19 @@ class Written:
 class Scored:
     """Replies composed from the heads: the labels that reach their ``thresholds`` (k,) on log-odds, and the VAD head's values.
 
-    The rationale is the one that training would have shown for these labels: the heads give none.
+    The rationale is the one that training would have shown for these labels: the heads give none. ``alone``: one text a forward,
+    because packing changes bits on this machine.
     """
 
     candidate: Candidate
     heads: Heads
     thresholds: npt.NDArray[np.float64]
     suggester: Suggester
+    alone: bool
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
         """See :class:`Readout`."""
-        for index, log_odds, (v, a, d) in score_requests(self.candidate, self.heads, requests):
+        for index, log_odds, (v, a, d) in score_requests(self.candidate, self.heads, requests, alone=self.alone):
             chosen = choose(log_odds[None], self.thresholds)[0]
             labels = tuple(GOEMOTIONS.labels[i] for i in np.flatnonzero(chosen))
             rationale = self.suggester.rationale(requests[index], labels)
@@ -112,14 +114,14 @@ class Scored:
 
 
 def score_requests(
-    candidate: Candidate, heads: Heads, requests: Sequence[Request]
+    candidate: Candidate, heads: Heads, requests: Sequence[Request], *, alone: bool
 ) -> Iterator[tuple[int, npt.NDArray[np.float64], list[float]]]:
     """Yields (index, log-odds (k,) of the labels, VAD) of every request, by one forward each."""
     prompter = candidate.prompter
     first = FirstLabel(prompter, Vocabulary(prompter.tokenizer), GOEMOTIONS, candidate.device)
     for start in range(0, len(requests), _CHUNK):
         prompts = [prompter.encode(request).own for request in requests[start : start + _CHUNK]]
-        for index, log_odds, vad in read_heads(candidate.model, heads, first, prompter.prefix, prompts):
+        for index, log_odds, vad in read_heads(candidate.model, heads, first, prompter.prefix, prompts, alone=alone):
             yield start + index, np.array(log_odds), vad
 
 

@@ -159,11 +159,13 @@ class _Runner:
         self, cell: Cell, candidate: Candidate, folder: CellFolder, limit: int | None
     ) -> tuple[Readout, dict[str, Any]]:
         """The cell's readout, and what its metrics say about its numerics."""
-        if cell.readout == "scored":
-            tune = self._plan.corpora.tune
-            return work.scored_readout(candidate, self._training(cell), folder, tune, self._suggester), {}
         records = [record for _, record in work.wanted_records(self._evals, limit)]
         equal = bit_equal(candidate, records)
+        if cell.readout == "scored":
+            training, tune = self._training(cell), self._plan.corpora.tune
+            work.tune_for_scoring(candidate, training, folder, tune, alone=not equal)
+            readout = work.scored_readout(candidate, training, folder, self._suggester, alone=not equal)
+            return readout, {"bit_equal": equal}
         grammar = make_grammar(candidate) if cell.readout == "constrained" else None
         return Written(candidate, self._suggester, guard=not equal, grammar=grammar), {"bit_equal": equal}
 

@@ -26,9 +26,9 @@ from emoloom.model.load import Candidate, load_candidate, load_prompter
 from emoloom.screen.cell import Progress, judge, make_row, scored_readout, tuned
 from emoloom.screen.corpora import load_evals
 from emoloom.screen.plan import Cell
-from emoloom.screen.readout import Answer, Readout, Scored, Written, bit_equal, make_grammar
+from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
-from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
+from emoloom.store.run import LEADERBOARD, MANIFEST, CellFolder, RunFolder
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Opened:
         teacher: what its training records were completed with.
         constant: the VAD that stands in for a broken reply.
         readout: ``free``, ``constrained`` or ``scored``.
-        scored: the readout of that name, where it is asked for.
+        scored: the folders of the training and of the ``scored`` cell, where that readout is asked for.
     """
 
     candidate: Candidate
     teacher: Teacher
     constant: VAD
     readout: str = "free"
-    scored: Scored | None = None
+    scored: tuple[CellFolder, CellFolder] | None = None
 
 
 def open_model(model: str | None, run: Path | None, readout: str | None, say: Say) -> Opened:
@@ -93,7 +93,7 @@ def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say
         raise EmoLoomError(
             "this run tuned no thresholds", where=str(folder.path), remedy="Screen with --readout scored, or use free."
         )
-    return replace(opened, scored=scored_readout(candidate, training, scored[0], (), Suggester((), teacher)))
+    return replace(opened, scored=(training, scored[0]))
 
 
 def _winner(folder: RunFolder, model: str | None) -> str:
@@ -179,8 +179,8 @@ def _answers(opened: Opened, requests: Sequence[Request], progress: Progress) ->
 
 
 def _readout(opened: Opened, requests: Sequence[Request]) -> Readout:
+    suggester, equal = Suggester((), opened.teacher), bit_equal(opened.candidate, requests)
     if opened.scored is not None:
-        return opened.scored
+        return scored_readout(opened.candidate, *opened.scored, suggester, alone=not equal)
     grammar = make_grammar(opened.candidate) if opened.readout == "constrained" else None
-    guard = not bit_equal(opened.candidate, requests)
-    return Written(opened.candidate, Suggester((), opened.teacher), guard, grammar)
+    return Written(opened.candidate, suggester, not equal, grammar)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from emoloom.errors import EmoLoomError
 from emoloom.store.files import write_atomic
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -23,7 +24,8 @@ def save_checkpoint(
     """Writes weights, moments and ``progress`` (ready for JSON, with the number of ``step`` s done), atomically."""
     tensors = {f"weight/{name}": parameter.detach() for name, parameter in named.items()}
     for name, parameter in named.items():
-        for moment in _MOMENTS:
+        # A parameter that no term has reached yet has no moments.
+        for moment in _MOMENTS if parameter in optimizer.state else ():
             tensors[f"{moment}/{name}"] = optimizer.state[parameter][moment]
     contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     write_atomic(path, save(contiguous, metadata={"progress": json.dumps(progress)}))
@@ -32,14 +34,29 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, named: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.AdamW
 ) -> dict[str, Any] | None:
-    """Puts weights and moments back and returns the progress that was saved; None where there is no checkpoint."""
+    """Puts weights and moments back and returns the progress that was saved; None where there is no checkpoint.
+
+    Raises:
+        EmoLoomError: the file is damaged or another training's.
+    """
     if not path.exists():
         return None
+    try:
+        return _load(path, named, optimizer)
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise EmoLoomError(
+            f"the checkpoint cannot be read: {error}", where=str(path), remedy="Remove it to train this cell anew."
+        ) from error
+
+
+def _load(path: Path, named: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.AdamW) -> dict[str, Any]:
     with safe_open(path, framework="pt") as file:
         progress: dict[str, Any] = json.loads(file.metadata()["progress"])
+        kept = set(file.keys())
         for name, parameter in named.items():
             with torch.no_grad():
                 parameter.copy_(file.get_tensor(f"weight/{name}"))
-            moments = {moment: file.get_tensor(f"{moment}/{name}").to(parameter.device) for moment in _MOMENTS}
-            optimizer.state[parameter] = {"step": torch.tensor(float(progress["step"])), **moments}
+            if f"{_MOMENTS[0]}/{name}" in kept:
+                moments = {moment: file.get_tensor(f"{moment}/{name}").to(parameter.device) for moment in _MOMENTS}
+                optimizer.state[parameter] = {"step": torch.tensor(float(progress["step"])), **moments}
     return progress

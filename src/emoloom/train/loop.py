@@ -51,15 +51,16 @@ def _schedule(recipe: Recipe, step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def make_order(examples: Sequence[Example], recipe: Recipe, steps: int, seed: int) -> Order:
-    """The order in which ``recipe`` sees the examples."""
+def make_order(examples: Sequence[Example], recipe: Recipe, total: int, seed: int) -> Order:
+    """The order in which ``recipe`` sees ``total`` examples."""
     lengths = [len(example) for example in examples]
     if recipe.mixture == "natural":
-        return Epochs(lengths, recipe.batch_size, steps, seed)
+        return Epochs(lengths, recipe.batch_size, total, seed)
     return Mixture(
         [example.source for example in examples],
         lengths,
         recipe.batch_size,
+        total,
         seed,
         t_min=recipe.t_min,
         t_max=recipe.t_max,
@@ -81,7 +82,7 @@ def train(
     examples: Sequence[Example],
     recipe: Recipe,
     *,
-    steps: int,
+    total: int,
     seed: int,
     checkpoint: Path,
     checkpoint_seconds: float,
@@ -93,7 +94,7 @@ def train(
     The result is the same bits whether or not it was interrupted, on the same machine with the same number of threads.
 
     Args:
-        steps: how many batches to train on.
+        total: how many examples to train on.
         seed: decides the order of the examples.
         checkpoint: file to go on from, written every ``checkpoint_seconds``.
 
@@ -105,7 +106,8 @@ def train(
     groups = [{"params": list(own.values()), "peak": recipe.rate}, {"params": list(heads.values()), "peak": _HEAD_RATE}]
     named = own | heads
     optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.rate, weight_decay=recipe.weight_decay)
-    order = make_order(examples, recipe, steps, seed)
+    order = make_order(examples, recipe, total, seed)
+    steps = len(order)
     done, seen, losses = 0, 0, dict[str, list[float]]()
     if saved_progress := load_checkpoint(checkpoint, named, optimizer):
         done, seen, losses = (saved_progress[key] for key in ("step", "examples", "losses"))

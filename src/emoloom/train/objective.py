@@ -26,7 +26,7 @@ from emoloom.train.appraise import appraisal_loss, calibrated_profiles
 from emoloom.train.classify import classification_loss, label_balance
 from emoloom.train.collate import Example
 from emoloom.train.passed import Passed, run_forward
-from emoloom.train.preserve import WordTable, implied_numbers, preserving_loss
+from emoloom.train.preserve import Words, expected_misses, preserving_loss
 from emoloom.train.regress import regression_loss
 from emoloom.train.sft import sft_loss
 
@@ -68,12 +68,13 @@ class Objective:
         if recipe.l_cls or recipe.l_reg or recipe.l_vad or recipe.l_app or recipe.mixture == "entropy":
             vocabulary = Vocabulary(prompter.tokenizer)
             self._first = FirstLabel(prompter, vocabulary, GOEMOTIONS, self._device)
-            self._words = WordTable(vocabulary, words, self._device)
+            anchors = [words[label] for label in GOEMOTIONS.labels] if recipe.l_vad else [(0.5, 0.5, 0.5)]
+            self._words = Words(vocabulary, words, anchors, self._device)
             for example in examples:
                 layout = lay_out(vocabulary, example.line, example.reply)
                 if layout is None:
                     raise cannot_follow(prompter)
-                self._layouts[example.record_id] = layout
+                self._layouts[example.line] = layout
         read = [(example.labels, example.atoms) for example in examples if example.atoms]
         table = [AFFECT[label].appraisal for label in GOEMOTIONS.labels]
         self._profiles = self._tensor(calibrated_profiles(table, [x for x, _ in read], [x for _, x in read]).tolist())
@@ -90,7 +91,7 @@ class Objective:
         terms = {"sft": sft_loss(passed)}
         if not self._layouts:
             return terms
-        rows = [start + self._layouts[e.record_id].label for start, e in zip(passed.starts, examples, strict=True)]
+        rows = [start + self._layouts[e.line].label for start, e in zip(passed.starts, examples, strict=True)]
         log_probabilities = self._first.log_probabilities(passed.logits[rows])
         if self.heads is not None:
             logits, vad = self.heads(passed.states[rows], log_probabilities)
@@ -99,7 +100,7 @@ class Objective:
             if recipe.l_reg:
                 terms["reg"] = regression_loss(vad, *self._vad(examples))
         if recipe.l_vad:
-            terms["vad"] = self._preserving(passed)
+            terms["vad"] = self._preserving(passed, log_probabilities.exp())
         if recipe.l_app:
             terms["app"] = appraisal_loss(log_probabilities.exp(), self._profiles, *self._atoms(examples))
         if recipe.mixture == "entropy":
@@ -128,12 +129,13 @@ class Objective:
             calibrated.label.bias.sub_(self._balance.log())
         return calibrated
 
-    def _preserving(self, passed: Passed) -> torch.Tensor:
-        layouts = [self._layouts[example.record_id] for example in passed.examples]
-        numbers = implied_numbers(passed.logits, passed.starts, layouts)
+    def _preserving(self, passed: Passed, labels: torch.Tensor) -> torch.Tensor:
+        layouts = [self._layouts[example.line] for example in passed.examples]
         replies = [example.reply for example in passed.examples]
-        words, counts = self._words.implied(passed.logits, passed.starts, layouts, replies)
-        return preserving_loss(numbers, words, counts, *self._vad(passed.examples))
+        target, weight = self._vad(passed.examples)
+        misses = expected_misses(passed.logits, passed.starts, layouts, target)
+        words = self._words.implied(passed.logits, passed.starts, layouts, replies, labels, target)
+        return preserving_loss(misses, words, target, weight)
 
     def _labels(self, examples: Sequence[Example]) -> torch.Tensor:
         hot = torch.zeros(len(examples), len(GOEMOTIONS.labels), device=self._device)
