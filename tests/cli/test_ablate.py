@@ -44,7 +44,7 @@ def test_arms_are_trained_and_compared(emoloom: Emoloom, settings: Path, data: P
     [
         (("--model", "baseline:tfidf"), "an ablation takes one model"),
         ((), "model is not given"),
-        (("--model", "pypi:smollm2"), "unknown"),
+        (("--model", "pypi:smollm2-135m-instruct"), "the recipe has no part to leave out"),
         (("--seeds", 0), "greater than or equal to 1"),
     ],
 )

@@ -26,6 +26,9 @@ LEXICON = Lexicon("small", ENTRIES, 1, hashlib.sha256(b"small").hexdigest())
 CALIBRATION = Calibration("small", LEXICON.sha256, "none", 1, (0.5, 0.5, 0.5), dict.fromkeys(FEATURES, (0.1, 0.1, 0.1)))
 TEACHER = Teacher(LEXICON, CALIBRATION)
 
+# Asked for before any test has a cache of its own.
+WARRINER = lexicon_path("warriner")
+
 
 def record(text: str, *labels: str, taxonomy: str = "goemotions", gold: Vad | None = None, **more: object) -> Record:
     source: VadSource | None = "gold" if gold else None
@@ -136,14 +139,13 @@ def test_any_text_can_be_tried(text: str, label: str) -> None:
     assert done is None or done.text != text
 
 
-@pytest.mark.skipif(lexicon_path("warriner") is None, reason="the Warriner norms have not been fetched")
+@pytest.mark.skipif(WARRINER is None, reason="the Warriner norms have not been fetched")
 def test_the_flip_test_is_large_enough_on_real_text() -> None:
     folder = Path(os.environ.get("EMOLOOM_DATA", "../shared/data"))
     if not (folder / "goemotions").is_dir():
         pytest.skip(f"no corpora in {folder}")
-    path = lexicon_path("warriner")
-    assert path is not None
-    lexicon = Lexicon.read(path, name="warriner")
+    assert WARRINER is not None
+    lexicon = Lexicon.read(WARRINER, name="warriner")
     teacher = Teacher.of(lexicon)
     records = [teacher.complete(r) for name in ("goemotions", "empathetic") for r in load(name, "dev", folder).records]
     pairs = flip_test_pairs(records, teacher)

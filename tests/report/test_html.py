@@ -90,8 +90,11 @@ def test_the_ranking_is_drawn_to_scale(run: RunFolder) -> None:
     board["ranking"][0] |= {"score": 0.5, "interval": [0.25, 0.75], "group": 7}
     run.write_json("leaderboard.json", board)
     page = drawn(run)
-    at = page.rows.index(["candidate", "group", "score", "0 to 1"]) + 1
-    ranked = [[row["candidate"], str(row["group"]), figure(row["score"]), ""] for row in board["ranking"]]
+    at = page.rows.index(["candidate", "group", "score", "95% interval", "0 to 1"]) + 1
+    ranked = [
+        [row["candidate"], str(row["group"]), figure(row["score"]), " to ".join(map(figure, row["interval"])), ""]
+        for row in board["ranking"]
+    ]
     assert page.rows[at : at + len(ranked)] == ranked
     lines = [attributes for tag, attributes in page.tags if tag == "line" and "class" not in attributes]
     dots = [attributes for tag, attributes in page.tags if tag == "circle"]

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 from tests.screenings import rename
 
-from emoloom.report.table import COLUMNS, columns_of, figure, gold_note, plain_console, print_leaderboard, scores_table
+from emoloom.report.table import (
+    COLUMNS,
+    TERMINAL,
+    columns_of,
+    figure,
+    gold_note,
+    plain_console,
+    print_leaderboard,
+    scores_table,
+)
 from emoloom.store.run import RunFolder
 
 
@@ -35,7 +44,7 @@ def test_the_printed_figures_are_those_of_the_leaderboard(run: RunFolder, capsys
     lines = capsys.readouterr().out.splitlines()
     board = run.read_json("leaderboard.json")
     cells = [[cell.strip() for cell in line.strip("│ ").split("│")] for line in lines if line.startswith("│")]
-    columns = columns_of(row["metrics"] for row in board["rows"])
+    columns = columns_of((row["metrics"] for row in board["rows"]), TERMINAL)
     for row in board["rows"]:
         figures = [figure(row["metrics"].get(name)) for name in columns]
         assert [row["candidate"], row["stage"], row["readout"], str(row["n"]), *figures] in cells
@@ -79,3 +88,29 @@ def test_a_table_has_the_columns_that_a_row_has() -> None:
         "ece",
     ]
     assert columns_of([dict.fromkeys(COLUMNS)]) == COLUMNS
+
+
+def test_what_it_cost_is_told_by_name(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    (cell,) = (cell for cell in run.read_json("manifest.json")["cells"] if cell["stage"] == "tuned")
+    spent = {
+        "train_seconds": 61.2,
+        "trained_examples": 40,
+        "decode_seconds": 10.0,
+        "decoded": 5,
+        "peak_memory_bytes": 2.5e9,
+    }
+    run.write_json("timings.json", {"cells": {cell["key"]: spent}})
+    print_leaderboard(run)
+    lines = capsys.readouterr().out.splitlines()
+    cells = [[part.strip() for part in line.strip("│ ").split("│")] for line in lines]
+    assert ["path:/models/a", "tuned", "free", "71", "45", "2.5 GB"] in cells
+
+
+def test_a_candidate_can_be_read_in_a_narrow_terminal(
+    run: RunFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    print_leaderboard(run)
+    assert "baseline:majority" in capsys.readouterr().out.split("ranking")[0]

@@ -240,7 +240,7 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(load: Load, tmp_
     with pytest.raises(EmoLoomError, match="is not finite") as caught:
         run(make_trainable(broken, LORA, 0), LORA, checkpoint, checkpoint_seconds=0)
     lengths = [len(one) for one in EXAMPLES]
-    third = Epochs(lengths, LORA.batch_size, 10, 3).batch(2)
+    third = Epochs(lengths, LORA.batch_size, 40, 3).batch(2)
     assert f"the records {', '.join(f'r{index}' for index in third)}. " in str(caught.value)
     assert checkpoint.read_bytes() == kept
 

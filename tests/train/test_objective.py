@@ -12,6 +12,7 @@ import torch
 from tests import tiny
 
 from emoloom.config import Recipe
+from emoloom.contract.affect import AFFECT, ATOMS
 from emoloom.contract.record import Appraisal, Record, Vad
 from emoloom.errors import EmoLoomError
 from emoloom.lexicon.teacher import Teacher
@@ -36,7 +37,10 @@ TEXTS = (
 
 def records() -> list[Record]:
     teacher = Teacher()
-    atoms = Appraisal(goal_attainment=0.9, controllability=0.8, certainty=0.7, fairness=0.6)
+
+    def atoms(label: str) -> Appraisal:
+        return Appraisal.model_validate(dict(zip(ATOMS, AFFECT[label].appraisal, strict=True)))
+
     return [
         teacher.complete(
             Record(
@@ -46,7 +50,7 @@ def records() -> list[Record]:
                 vad=Vad(v=v, a=0.4, d=0.6),
                 corpus="c",
                 split="train",
-                appraisal=atoms if i % 2 else None,
+                appraisal=atoms(labels[0]) if i % 2 else None,
             )
         )
         for i, (text, labels, v) in enumerate(TEXTS)
@@ -211,4 +215,4 @@ def test_a_tokenizer_that_cannot_be_followed_is_refused_in_words(folder: Path) -
     candidate = tiny.load_tiny(folder)
     pool = [Example("r", (5, 6), (7, 8), line="not what the tokens spell")]
     with pytest.raises(EmoLoomError, match=r"do not add up to its text.*l_vad"):
-        Objective(candidate.model, candidate.prompter, pool, FULL, {})
+        Objective(candidate.model, candidate.prompter, pool, FULL, Teacher().word_values())

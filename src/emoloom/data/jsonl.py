@@ -96,4 +96,6 @@ def _explained(error: ValidationError, where: str) -> EmoLoomError:
         return unknown_name("field", field, Record.model_fields, where=where)
     if first["type"] == "missing":
         return EmoLoomError(f"field {field!r} is missing", where=where)
-    return EmoLoomError(f"field {field!r} is {first['input']!r}", where=where, remedy=f"{first['msg']}.")
+    # JSON has lists, whatever they are read into.
+    expected = first["msg"].replace("a valid tuple", 'a list such as ["joy"]')
+    return EmoLoomError(f"field {field!r} is {first['input']!r}", where=where, remedy=f"{expected}.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from emoloom.store.run import LEADERBOARD, RunFolder
+from emoloom.store.run import LEADERBOARD, MANIFEST, TIMINGS, RunFolder
 
 COLUMNS = {
     "parse_ok": "ParseOK",
@@ -24,16 +24,29 @@ COLUMNS = {
     "vad_ccc_v": "CCC V",
     "vad_ccc_a": "CCC A",
     "vad_ccc_d": "CCC D",
+    "vad_ccc_mean": "CCC",
     "ece": "ECE",
     "flip_test": "flip test",
 }
 """Metric -> column title. A table shows those that one of its rows has."""
 
+TERMINAL = (
+    "parse_ok",
+    "strict_macro_f1",
+    "strict_micro_f1",
+    "vad_skill",
+    "vad_r_v",
+    "vad_ccc_mean",
+    "ece",
+    "flip_test",
+)
+"""The columns for which a terminal has room."""
 
-def columns_of(metrics: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The columns that a table of these metrics needs, in order."""
+
+def columns_of(metrics: Iterable[Mapping[str, Any]], wanted: Container[str] = COLUMNS) -> dict[str, str]:
+    """The ``wanted`` columns that a table of these metrics needs, in order."""
     known = {name for row in metrics for name in row}
-    return {name: title for name, title in COLUMNS.items() if name in known}
+    return {name: title for name, title in COLUMNS.items() if name in known and name in wanted}
 
 
 def figure(value: float | None) -> str:
@@ -50,12 +63,12 @@ def gold_note(row: Mapping[str, Any]) -> str:
 
 
 def print_leaderboard(run: RunFolder) -> None:
-    """Prints the run's tables, one a corpus, then the ranking and the verdict."""
+    """Prints the run's tables, one a corpus, then the ranking, what each cell cost on this machine, and the verdict."""
     board = run.read_json(LEADERBOARD)
     console = plain_console()
     for corpus in dict.fromkeys(row["corpus"] for row in board["rows"]):
         rows = [row for row in board["rows"] if row["corpus"] == corpus]
-        columns = columns_of(row["metrics"] for row in rows)
+        columns = columns_of((row["metrics"] for row in rows), TERMINAL)
         table = _table(f"{corpus} ({gold_note(rows[0])})", columns, "candidate", "stage", "readout", "n")
         for row in rows:
             cells = [figure(row["metrics"].get(name)) for name in columns]
@@ -66,13 +79,30 @@ def print_leaderboard(run: RunFolder) -> None:
         low, high = row["interval"]
         ranking.add_row(str(row["group"]), row["candidate"], figure(row["score"]), f"{low:.3f} to {high:.3f}")
     console.print(ranking)
+    console.print(_costs(run))
     for sentence in board["verdict"]:
         console.print(sentence, soft_wrap=True)
 
 
+def _costs(run: RunFolder) -> Table:
+    """Seconds and memory of the models' cells (baselines take seconds), from the one file that may differ between two runs."""
+    table = Table(
+        "candidate", "stage", "readout", "seconds", "records", "peak memory", title="cost", title_justify="left"
+    )
+    spent = run.read_json(TIMINGS)["cells"]
+    for cell in run.read_json(MANIFEST)["cells"]:
+        cost = spent.get(cell["key"])
+        if cost and "decode_seconds" in cost:
+            seconds = cost["train_seconds"] + cost["decode_seconds"]
+            records = cost["trained_examples"] + cost["decoded"]
+            memory = f"{cost['peak_memory_bytes'] / 1e9:.1f} GB"
+            table.add_row(cell["candidate"], cell["stage"], cell["readout"], f"{seconds:.0f}", str(records), memory)
+    return table
+
+
 def scores_table(candidate: str, scores: Mapping[str, Mapping[str, Any]]) -> Table:
     """One candidate's figures on each corpus."""
-    columns = columns_of(score["metrics"] for score in scores.values())
+    columns = columns_of((score["metrics"] for score in scores.values()), TERMINAL)
     table = _table(candidate, columns, "corpus", "gold", "n")
     for corpus, score in scores.items():
         cells = [figure(score["metrics"].get(name)) for name in columns]
@@ -92,7 +122,10 @@ def plain_console(*, stderr: bool = False) -> Console:
 
 
 def _table(title: str, columns: Mapping[str, str], *first: str) -> Table:
-    table = Table(*first, title=title, title_justify="left", padding=(0, 0, 0, 1))
+    table = Table(title=title, title_justify="left", padding=(0, 0, 0, 1))
+    for number, column in enumerate(first):
+        # Where room is short the other columns give way: a candidate that cannot be read is no use.
+        table.add_column(column, no_wrap=number == 0, min_width=26 if number == 0 else None)
     for column in columns.values():
         table.add_column(column, justify="right")
     return table
