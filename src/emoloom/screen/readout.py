@@ -1,7 +1,8 @@
 """The ways of reading an answer out of a model, each with its own column in the table.
 
 ``free``: the model writes a reply, greedily, as it likes. ``constrained``: it writes what the contract's grammar allows and
-nothing else. ``scored``: it writes nothing; one forward over the prompt gives label probabilities and VAD through the heads.
+nothing else. ``scored``: it writes nothing; one forward over the prompt and a reply's opening gives label probabilities and VAD
+through the heads.
 """
 
 from __future__ import annotations
