@@ -173,3 +173,8 @@ def test_a_split_without_a_usable_row_is_an_error(tmp_path: Path) -> None:
         (tmp_path / "goemotions" / "dev.tsv").write_text(content, encoding="utf-8")
         with pytest.raises(EmoLoomError, match=r"dev\.tsv: no usable row in split dev"):
             load("goemotions", "dev", tmp_path)
+
+
+def test_a_files_bare_name_is_told_how_to_write_it() -> None:
+    with pytest.raises(EmoLoomError, match=r"mine\.jsonl: a file is not a corpus's name\. Write jsonl:mine\.jsonl\."):
+        load("mine.jsonl", "train")

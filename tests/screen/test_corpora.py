@@ -179,3 +179,22 @@ def test_a_flip_test_holds_pairs_within_the_limit(tmp_path: Path) -> None:
     assert len(cut.pairs) == 1
     with pytest.raises(EmoLoomError, match="no record of it has a mirror image"):
         load_evals((f"flip:jsonl:{write_jsonl(tmp_path / 'none.jsonl', rows[3:])}",), None, 0, None, Teacher())
+
+
+def test_a_flip_that_somebody_wrote_is_dropped(tmp_path: Path) -> None:
+    rows = [{"text": "I love this good day", "labels": ["love"]}, {"text": "lunch is at noon", "labels": ["neutral"]}]
+    learnt = write_jsonl(tmp_path / "learnt.jsonl", rows)
+    mirror = {"text": "I HATE this  bad day", "labels": ["annoyance"]}
+    asks = {"train": (f"jsonl:{learnt}",), "train_limit": None, "recipe": {"flip": True}}
+    other, judged = (write_jsonl(tmp_path / f"{n}.jsonl", [row]) for n, row in (("o", ROWS[0]), ("j", mirror)))
+    assert len(corpora(other, **asks).flips) == 1
+    # It is judged, or it is among the training records with its true labels.
+    assert corpora(judged, **asks).flips == ()
+    write_jsonl(learnt, [*rows, mirror])
+    assert corpora(other, **asks).flips == ()
+
+
+def test_flips_alone_are_nothing_to_rank_by(tmp_path: Path) -> None:
+    data = write_jsonl(tmp_path / "data.jsonl", [{"text": "what a terrible film", "labels": ["anger"]}])
+    with pytest.raises(EmoLoomError, match="no evaluation record has labels or VAD"):
+        corpora(data, eval=(f"flip:jsonl:{data}",))

@@ -216,3 +216,11 @@ def test_a_tokenizer_that_cannot_be_followed_is_refused_in_words(folder: Path) -
     pool = [Example("r", (5, 6), (7, 8), line="not what the tokens spell")]
     with pytest.raises(EmoLoomError, match=r"do not add up to its text.*l_vad"):
         Objective(candidate.model, candidate.prompter, pool, FULL, Teacher().word_values())
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"\x08\0\0\0\0\0\0\0{}      "])
+def test_a_damaged_checkpoint_is_named(damage: bytes, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "c").write_bytes(damage)
+    with pytest.raises(EmoLoomError, match="the checkpoint cannot be read") as caught:
+        fit(folder, PLAIN, tmp_path / "c")
+    assert caught.value.where == str(tmp_path / "c")

@@ -86,6 +86,8 @@ def available(data_dir: Path | None = None) -> dict[str, str]:
 
 
 def _corpus(name: str) -> Corpus:
+    if name not in CORPORA and Path(name).suffix == ".jsonl":
+        raise EmoLoomError("a file is not a corpus's name", where=name, remedy=f"Write {JSONL}{name}.")
     if name not in CORPORA:
         raise unknown_name("corpus", name, [*CORPORA, f"{JSONL}FILE"])
     return CORPORA[name]
