@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import emoloom.screen.plan
+import emoloom.screen.cells
 import emoloom.screen.readout
 from emoloom.config import ScreenConfig
 from emoloom.report.html import write_report
@@ -51,7 +51,7 @@ def small(model: Path | None, data: Path, out: Path | None = None, **changes: An
 def shorten_replies(monkeypatch: Any) -> None:
     """Has models write a few tokens only."""
     monkeypatch.setattr(emoloom.screen.readout, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
-    monkeypatch.setattr(emoloom.screen.plan, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
+    monkeypatch.setattr(emoloom.screen.cells, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
 
 
 def plan(config: ScreenConfig) -> Plan:

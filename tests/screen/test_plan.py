@@ -13,8 +13,8 @@ from tests.screenings import ROWS, plan, small, write_jsonl
 
 import emoloom
 import emoloom.contract.prompt
+import emoloom.screen.cells
 import emoloom.screen.environment
-import emoloom.screen.plan
 from emoloom.screen.environment import code_digest, environment
 
 Keys = dict[str, str]
@@ -127,7 +127,7 @@ def test_the_length_of_replies_changes_the_models_cells(
     model: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = keys(model, data)
-    monkeypatch.setattr(emoloom.screen.plan, "MAX_NEW_TOKENS", 9)
+    monkeypatch.setattr(emoloom.screen.cells, "MAX_NEW_TOKENS", 9)
     assert changed(before, keys(model, data)) == MODEL - {"training"}
 
 
@@ -162,7 +162,7 @@ def test_threads_device_and_code_change_all_cells(model: Path, data: Path, monke
         "emoloom", "code", "python", "libraries", "device", "vector_instructions", "threads",
     }  # fmt: skip
     for name in known:
-        monkeypatch.setattr(emoloom.screen.plan, "environment", lambda name=name: {**known, name: "other"})
+        monkeypatch.setattr(emoloom.screen.cells, "environment", lambda name=name: {**known, name: "other"})
         assert changed(before, keys(model, data)) == ALL, name
 
 

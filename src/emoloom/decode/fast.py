@@ -17,13 +17,11 @@ import torch
 
 from emoloom.decode.reference import Constraint, Cursor, forbid, next_logits
 from emoloom.model.forward import packed_logits
-from emoloom.model.packing import pack
+from emoloom.model.packing import PACK_TOKENS, pack
 
 Draft = Callable[[list[int]], list[int]]
 """Given the tokens generated so far, how they may go on (any length, may be wrong or empty)."""
 
-# Own tokens in a forward: large enough to keep the matrix kernels busy, small enough to stay in cache.
-PACK_TOKENS = 2048
 # Where packed and canonical logits differ in their last bits, a step whose two best tokens lie closer than this is decided
 # by the canonical forward.
 GUARD_MARGIN = 1e-3

@@ -10,10 +10,7 @@ import torch
 from emoloom.model.forward import MIN_ROWS, packed_states
 from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel
-from emoloom.model.packing import pack
-
-# Own tokens in a forward, as in fast decoding.
-PACK_TOKENS = 2048
+from emoloom.model.packing import PACK_TOKENS, pack
 
 
 @torch.inference_mode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,12 @@ class Estimate:
     def interval(self) -> tuple[float, float] | None:
         """The 95% percentile interval over the resamples in which the figure is defined."""
         return None if self.value is None else percentile_interval(self.samples)
+
+
+def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean of several figures with as many resamples; one that is undefined counts as 0, so that nobody gains by it."""
+    samples: Floats = np.mean([np.nan_to_num(estimate.samples) for estimate in estimates], axis=0)
+    return Estimate(float(np.mean([estimate.value or 0.0 for estimate in estimates])), samples)
 
 
 def percentile_interval(samples: Floats) -> tuple[float, float] | None:

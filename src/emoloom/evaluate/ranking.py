@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from emoloom.errors import EmoLoomError
-from emoloom.evaluate.bootstrap import Estimate
-from emoloom.evaluate.metrics import Floats
+from emoloom.evaluate.bootstrap import Estimate, mean_estimate
 
 KINDS = ("strict_macro_f1", "vad_ccc_mean")
 """What is averaged over the corpora that have labels, and over those that have VAD."""
@@ -26,16 +23,9 @@ def ranking_score(corpora: Sequence[Mapping[str, Estimate]]) -> Estimate:
         EmoLoomError: no corpus has labels or VAD.
     """
     kinds = [[corpus[kind] for corpus in corpora if kind in corpus] for kind in KINDS]
-    present = [estimates for estimates in kinds if estimates]
+    present = [mean_estimate(estimates) for estimates in kinds if estimates]
     if not present:
         raise EmoLoomError(
             "no evaluation corpus has labels or VAD", remedy="Evaluate on at least one corpus that has either."
         )
-    value = np.mean([np.mean([e.value or 0.0 for e in estimates]) for estimates in present])
-    samples: Floats = np.mean([_mean_samples(estimates) for estimates in present], axis=0)
-    return Estimate(float(value), samples)
-
-
-def _mean_samples(estimates: Sequence[Estimate]) -> Floats:
-    samples: Floats = np.mean([np.nan_to_num(estimate.samples) for estimate in estimates], axis=0)
-    return samples
+    return mean_estimate(present)

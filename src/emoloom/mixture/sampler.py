@@ -146,6 +146,7 @@ class Mixture:
         self._range = (t_min, t_max)
         self._ignorance = ignorance
         self._state = _State(ignorance)
+        self._turns: dict[str, tuple[int, list[int]]] = {}
 
     def __len__(self) -> int:
         return math.ceil(self._total / self._size)
@@ -196,9 +197,11 @@ class Mixture:
         count = self._state.drawn.get(source, 0)
         self._state.drawn[source] = count + 1
         turn, place = divmod(count, len(members))
-        # The private stream of this source and turn; a third number keeps it apart from the windows'.
-        rng = np.random.default_rng([self._seed, self._names.index(source), turn, 1])
-        return members[int(rng.permutation(len(members))[place])]
+        if self._turns.get(source, (-1, []))[0] != turn:
+            # The private stream of this source and turn; the last number keeps it apart from the windows'.
+            rng = np.random.default_rng([self._seed, self._names.index(source), turn, 1])
+            self._turns[source] = turn, rng.permutation(len(members)).tolist()
+        return members[self._turns[source][1][place]]
 
 
 def probabilities(sizes: Mapping[str, int], temperature: float) -> dict[str, float]:

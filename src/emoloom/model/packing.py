@@ -10,6 +10,9 @@ import torch
 ALIGN = 16
 """Attention keys come in multiples of this many, because matrix kernels sum them in groups of that size."""
 
+PACK_TOKENS = 2048
+"""Own tokens in a forward: large enough to keep the matrix kernels busy, small enough to stay in cache."""
+
 
 def align(length: int) -> int:
     """``length`` rounded up to a multiple of :data:`ALIGN`."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.table import Table
 
+from emoloom.report.page import render
 from emoloom.report.table import figure, plain_console
 from emoloom.store.files import write_atomic
 from emoloom.store.run import ABLATION, RunFolder
@@ -37,16 +37,9 @@ def write_figure(run: RunFolder) -> Path:
     """Draws the differences as ``ablation.svg`` and returns its path: one panel a metric, one line a left-out part; to the
     right of zero the full recipe is better."""
     content = run.read_json(ABLATION)
-    environment = Environment(
-        loader=PackageLoader("emoloom.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     panels = [_panel(content, name, title) for name, title in TITLES.items()]
     names = [key.partition("_minus_")[2].replace("_", " ") for key in content["differences"]]
-    page = environment.get_template("ablation.svg.j2").render(names=names, panels=panels, half=_HALF, row=_ROW)
+    page = render("ablation.svg.j2", names=names, panels=panels, half=_HALF, row=_ROW)
     path = run.path / "ablation.svg"
     write_atomic(path, page)
     return path

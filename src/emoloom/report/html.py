@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from emoloom.report.mixture import has_mixture, mixture_plot
-from emoloom.report.table import columns_of, figure, gold_note
+from emoloom.report.page import render
+from emoloom.report.table import columns_of, gold_note
 from emoloom.store.files import write_atomic
 from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
 
@@ -22,17 +21,10 @@ def write_report(run: RunFolder) -> Path:
     Raises:
         EmoLoomError: the run has no leaderboard yet, or the page cannot be written.
     """
-    environment = Environment(
-        loader=PackageLoader("emoloom.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["figure"] = figure
     board = run.read_json(LEADERBOARD)
     manifest = run.read_json(MANIFEST)
-    page = environment.get_template("report.html.j2").render(
+    page = render(
+        "report.html.j2",
         manifest=manifest,
         tables=_tables(board["rows"]),
         ranking=[_bar(row) for row in board["ranking"]],

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emoloom.evaluate.bootstrap import Estimate
+from emoloom.evaluate.bootstrap import Estimate, mean_estimate
 from emoloom.evaluate.paired import difference
 from emoloom.evaluate.score import Scores
 
@@ -77,10 +77,7 @@ def _mean_over_corpora(scores: Mapping[str, Scores], name: str) -> Estimate | No
         for score in scores.values()
         if name in score.estimates and (name != "vad_ccc_mean" or set(score.vad_sources) == {"gold"})
     ]
-    if not found:
-        return None
-    samples = np.mean([np.nan_to_num(estimate.samples) for estimate in found], axis=0)
-    return Estimate(float(np.mean([estimate.value or 0.0 for estimate in found])), samples)
+    return mean_estimate(found) if found else None
 
 
 def _shown(estimate: Estimate | None) -> dict[str, Any] | None:

@@ -16,8 +16,9 @@ from emoloom.screen import cell as work
 from emoloom.screen.ablation import ablation
 from emoloom.screen.baselines import Baseline, Lexicon, Majority, Tfidf
 from emoloom.screen.cell import Cost, Progress, Row, judge, make_row
+from emoloom.screen.cells import Cell
 from emoloom.screen.leaderboard import leaderboard
-from emoloom.screen.plan import Cell, Plan, constant_vad
+from emoloom.screen.plan import Plan, constant_vad
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
 from emoloom.store.files import digest

@@ -24,8 +24,8 @@ from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import READERS_MEAN, Teacher
 from emoloom.model.load import Candidate, load_candidate, load_prompter
 from emoloom.screen.cell import Progress, judge, make_row, scored_readout, tuned
+from emoloom.screen.cells import Cell
 from emoloom.screen.corpora import load_evals
-from emoloom.screen.plan import Cell
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
 from emoloom.store.run import LEADERBOARD, MANIFEST, CellFolder, RunFolder

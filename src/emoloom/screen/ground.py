@@ -1,0 +1,86 @@
+"""What a plan stands on: every name in the settings resolved and loaded, before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from emoloom.assets.cache import Say
+from emoloom.assets.models import LocalModel, resolve
+from emoloom.assets.specs import parse_spec
+from emoloom.config import ScreenConfig
+from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.errors import EmoLoomError
+from emoloom.lexicon.load import load_teacher
+from emoloom.lexicon.teacher import Teacher
+from emoloom.model.load import load_prompter
+from emoloom.model.prompts import Prompter
+from emoloom.screen.appraisal import load_verifier
+from emoloom.screen.arms import Arm
+from emoloom.screen.corpora import Corpora, load_corpora
+from emoloom.store.files import digest
+
+
+@dataclass(frozen=True)
+class PlannedModel:
+    """A candidate on this machine with its prompt."""
+
+    local: LocalModel
+    prompter: Prompter
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What distinguishes it from every other candidate."""
+        return {
+            "weights": self.local.fingerprint,
+            "trust_remote_code": self.local.trust_remote_code,
+            "prompt": self.prompter.digest,
+        }
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every plan stands on: everything that was named, loaded."""
+
+    config: ScreenConfig
+    teacher: Teacher
+    corpora: Corpora
+    models: tuple[PlannedModel, ...]
+    arms: tuple[Arm, ...]
+
+
+def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
+    """Resolves every name in ``config``; models are fetched and converted where needed.
+
+    Raises:
+        EmoLoomError: anything that would stop the run later.
+    """
+    specs = [parse_spec(name) for name in dict.fromkeys(config.model)]
+    recipes = [arm.recipe for arm in arms]
+    if "scored" in config.readout and not any(recipe.has_heads for recipe in recipes):
+        raise EmoLoomError(
+            "the scored readout needs trained heads, and recipe.l_cls or recipe.l_reg is 0",
+            where="readout",
+            remedy="Set both above 0, or leave this readout out.",
+        )
+    teacher = load_teacher(config.lexicon)
+    corpora = load_corpora(config, teacher, recipes, lambda texts: load_verifier(config.data_dir, say).atoms(texts))
+    models: list[PlannedModel] = []
+    for spec in specs:
+        if spec.kind != "baseline":
+            local = resolve(spec, trust_remote_code=config.trust_remote_code, say=say)
+            trust = local.trust_remote_code
+            prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
+            models.append(PlannedModel(local, prompter))
+    return Ground(config, teacher, corpora, tuple(models), arms)
+
+
+def lexicon_identity(teacher: Teacher) -> dict[str, Any] | None:
+    """What distinguishes the teacher's lexicon and its calibration from others; None without one."""
+    if teacher.lexicon is None or teacher.calibration is None:
+        return None
+    return {
+        "name": teacher.lexicon.name,
+        "sha256": teacher.lexicon.sha256,
+        "calibration_sha256": digest(teacher.calibration.to_json()),
+    }
