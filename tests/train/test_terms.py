@@ -16,7 +16,7 @@ from tests import tiny
 from emoloom.contract.affect import AFFECT
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.heads import Heads
-from emoloom.model.labelling import FirstLabel, entropy
+from emoloom.model.labelling import FirstLabel, among_labels, entropy
 from emoloom.model.vocabulary import Vocabulary
 from emoloom.train.appraise import appraisal_loss, calibrated_profiles, implied_profile
 from emoloom.train.classify import classification_loss, label_balance
@@ -85,13 +85,21 @@ def test_unbalanced_classification_is_the_log_loss() -> None:
     assert float(classification_loss(logits, LABELS, torch.ones(28))) == pytest.approx(expected)
 
 
-def test_balance_weighs_the_positive_side() -> None:
+def test_balance_weighs_the_positive_side_and_leaves_the_best_log_odds_natural() -> None:
+    balance = torch.tensor([3.0, 1.0])
     logits = torch.zeros(1, 2)
-    lone = [
-        float(classification_loss(logits, torch.tensor([hot]), torch.tensor([3.0, 1.0])))
-        for hot in ([1.0, 0.0], [0.0, 1.0])
+    raised = [
+        [-3 * np.log(3 / 4), -np.log(1 / 4)],
+        [-np.log(1 / 2), -np.log(1 / 2)],
     ]
-    assert lone == pytest.approx([np.log(2) * 4 / 2, np.log(2) * 2 / 2])
+    for hot in ([1.0, 0.0], [0.0, 1.0], [1.0, 1.0]):
+        expected = np.mean([raised[label][0 if is_on else 1] for label, is_on in enumerate(hot)])
+        assert float(classification_loss(logits, torch.tensor([hot]), balance)) == pytest.approx(expected)
+    # One of ten examples has the label: whatever it weighs, the best answer to all is log-odds of 1 to 9.
+    shared = torch.full((1, 2), float(np.log(1 / 9))).requires_grad_()
+    gold = torch.tensor([[1.0, 1.0]] + [[0.0, 0.0]] * 9)
+    classification_loss(shared.expand(10, 2), gold, balance).backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(shared.grad, torch.zeros(1, 2), atol=1e-7, rtol=0)
 
 
 def test_label_balance_is_the_root_of_the_odds() -> None:
@@ -145,8 +153,10 @@ def test_labels_with_one_beginning_share_its_probability(merges: tuple[tuple[str
     found = first.log_probabilities(logits[[2, 0]]).exp()
     for row, source in zip(found, (2, 0), strict=True):
         weights = {token: float(logits[source, token].exp()) for token in begins}
-        expected = [weights[token] / begins.count(token) / sum(weights.values()) for token in begins]
+        everything = float(logits[source].exp().sum())
+        expected = [weights[token] / begins.count(token) / everything for token in begins]
         assert row.tolist() == pytest.approx(expected)
+        assert among_labels(row.log()).tolist() == pytest.approx([x / sum(expected) for x in expected])
 
 
 def test_entropy_is_scipys() -> None:
@@ -160,7 +170,8 @@ def test_heads_begin_undecided_and_do_not_see_the_scale() -> None:
     states = draw(3, 16).float()
     own = draw(3, 28).log_softmax(-1).float()
     logits, vad = heads(states, own)
-    assert torch.equal(logits, own)
+    torch.testing.assert_close(logits, own.exp().logit(), atol=1e-5, rtol=1e-5)
+    assert bool(heads(states, torch.zeros(3, 28))[0].isfinite().all())
     assert bool((vad == 0.5).all())
     with torch.no_grad():
         heads.label.weight.copy_(draw(28, 16))

@@ -1,4 +1,4 @@
-"""Light heads beside the language model's own: label logits and VAD, read where the first label is about to be written."""
+"""Light heads beside the language model's own: log-odds of labels and VAD, read where the first label is about to be written."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from emoloom.store.files import write_atomic
 FILE = "heads.safetensors"
 """Where the heads lie, beside the adapter."""
 _AXES = 3
+# A probability of 1 has no odds.
+_SUREST = -1e-4
 
 
 class Heads(torch.nn.Module):
-    r"""Label logits and VAD from the place where the first label is about to be written.
+    r"""Log-odds of labels and VAD from the place where the first label is about to be written.
 
-    With h the normalised hidden state there and q the model's own distribution over the L labels, the logit of label l is
-    :math:`w_l \cdot h + b_l + s \log q_l`: what the model is about to write is the best single predictor, and the loss on the
-    logits teaches the writing, too. VAD is a linear map of h through a sigmoid. All begins at zero but s, at 1, so that no random
-    number is drawn.
+    With h the normalised hidden state there and :math:`p_l` the model's own probability of writing label l, the log-odds of
+    label l are :math:`w_l \cdot h + b_l + s \log\frac{p_l}{1 - p_l}`: what the model is about to write is the best single
+    predictor, and the loss on them teaches the writing, too. VAD is a linear map of h through a sigmoid. All begins at zero but
+    s, at 1, so that no random number is drawn and the first log-odds are the model's own.
 
     Args:
         size: width H of the hidden states.
@@ -39,10 +41,11 @@ class Heads(torch.nn.Module):
         self.scale = torch.nn.Parameter(torch.ones(()))
 
     def forward(self, states: torch.Tensor, log_probabilities: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Label logits (B, L) and VAD (B, 3) in [0, 1], from hidden states (B, H) and log q (B, L)."""
+        """Log-odds of the labels (B, L) and VAD (B, 3) in [0, 1], from hidden states (B, H) and log p (B, L)."""
         # Models differ in the scale of their last hidden state by orders of magnitude; a learning rate must suit all.
         normal = layer_norm(states.float(), states.shape[-1:])
-        return self.label(normal) + self.scale * log_probabilities, self.vad(normal).sigmoid()
+        own = log_probabilities.clamp_max(_SUREST)
+        return self.label(normal) + self.scale * (own - torch.log(-torch.expm1(own))), self.vad(normal).sigmoid()
 
 
 def save_heads(heads: Heads, folder: Path) -> None:

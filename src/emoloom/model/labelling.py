@@ -46,9 +46,15 @@ class FirstLabel:
         self._shared = torch.tensor([float(firsts.count(token)) for token in firsts], device=device)
 
     def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
-        """(B, L), the exponentials of each row summing to 1, from logits (B, V); differentiable."""
-        # Dividing a probability by n is subtracting log n from its logit.
-        return (logits[:, self._ids].float() - self._shared.log()).log_softmax(dim=-1)
+        """Log probability of each label (B, L) from logits (B, V), differentiable. What begins no label has its share, too:
+        :func:`among_labels` leaves it out."""
+        # Dividing a probability by n is subtracting log n from its logarithm.
+        return logits.float().log_softmax(dim=-1)[:, self._ids] - self._shared.log()
+
+
+def among_labels(log_probabilities: torch.Tensor) -> torch.Tensor:
+    """The distribution over labels (B, L), rows summing to 1, given that a label is written."""
+    return log_probabilities.softmax(dim=-1)
 
 
 def entropy(probabilities: torch.Tensor) -> torch.Tensor:

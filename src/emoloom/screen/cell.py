@@ -102,7 +102,7 @@ def fine_tune(
     )
     write_atomic(folder.path / TRAINING, readable_json(asdict(history)))
     if objective.heads is not None:
-        save_heads(objective.calibrated_heads(), adapter_folder(folder))
+        save_heads(objective.heads, adapter_folder(folder))
     save_trained(model, recipe, adapter_folder(folder), candidate.name)
     cost.train_seconds += time.monotonic() - start
     cost.trained_examples += total

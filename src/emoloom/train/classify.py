@@ -13,14 +13,19 @@ _BALANCE = 0.5
 
 
 def classification_loss(logits: torch.Tensor, labels: torch.Tensor, balance: torch.Tensor) -> torch.Tensor:
-    r"""Sum over examples of :math:`\frac1L\sum_l \mathrm{BCE}(\hat y_{bl}, y_{bl})`, a scalar.
+    r"""Sum over examples of :math:`\frac1L\sum_l \mathrm{BCE}_{w_l}(z_{bl} + \log w_l,\, y_{bl})`, a scalar.
+
+    Positive examples that weigh w times as much raise the best log-odds by log w. That is added here, so that the head's own stay
+    those of the labels as common as they are, and rare labels weigh more without being predicted more often (logit
+    adjustment, Menon et al. 2021).
 
     Args:
-        logits: (B, L) of the label head.
+        logits: (B, L) log-odds z of the label head.
         labels: (B, L) multi-hot, 0 or 1.
-        balance: (L,) how much heavier a label's positive examples weigh.
+        balance: (L,) w, how much heavier a label's positive examples weigh.
     """
-    each = binary_cross_entropy_with_logits(logits, labels, pos_weight=balance, reduction="none")
+    raised = logits + balance.log()
+    each = binary_cross_entropy_with_logits(raised, labels, pos_weight=balance, reduction="none")
     return each.mean(dim=-1).sum()
 
 

@@ -8,7 +8,6 @@ that with all of them at 0 training is plain supervised fine-tuning, bit for bit
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from emoloom.config import Recipe
 from emoloom.contract.affect import AFFECT, VAD
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.heads import Heads
-from emoloom.model.labelling import FirstLabel, cannot_follow, entropy
+from emoloom.model.labelling import FirstLabel, among_labels, cannot_follow, entropy
 from emoloom.model.layout import Layout, lay_out
 from emoloom.model.prompts import Prompter
 from emoloom.model.vocabulary import Vocabulary
@@ -93,6 +92,7 @@ class Objective:
             return terms
         rows = [start + self._layouts[e.line].label for start, e in zip(passed.starts, examples, strict=True)]
         log_probabilities = self._first.log_probabilities(passed.logits[rows])
+        labels = among_labels(log_probabilities)
         if self.heads is not None:
             logits, vad = self.heads(passed.states[rows], log_probabilities)
             if recipe.l_cls:
@@ -100,11 +100,11 @@ class Objective:
             if recipe.l_reg:
                 terms["reg"] = regression_loss(vad, *self._vad(examples))
         if recipe.l_vad:
-            terms["vad"] = self._preserving(passed, log_probabilities.exp())
+            terms["vad"] = self._preserving(passed, labels)
         if recipe.l_app:
-            terms["app"] = appraisal_loss(log_probabilities.exp(), self._profiles, *self._atoms(examples))
+            terms["app"] = appraisal_loss(labels, self._profiles, *self._atoms(examples))
         if recipe.mixture == "entropy":
-            terms["entropy"] = entropy(log_probabilities.exp()).detach().sum()
+            terms["entropy"] = entropy(labels).detach().sum()
         return terms
 
     def weighted(self, terms: Mapping[str, torch.Tensor], tokens: int, examples: int) -> torch.Tensor:
@@ -114,20 +114,6 @@ class Objective:
             if name in terms:
                 total = total + getattr(self._recipe, f"l_{name}") * terms[name] / examples
         return total
-
-    def calibrated_heads(self) -> Heads:
-        """The trained heads with the label balance taken back out: their log-odds are those of a label as common as in
-        training, which weighing its positive side by w had raised by log w.
-
-        Raises:
-            ValueError: the recipe trains no heads.
-        """
-        if self.heads is None:
-            raise ValueError("the recipe trains no heads")
-        calibrated = copy.deepcopy(self.heads)
-        with torch.no_grad():
-            calibrated.label.bias.sub_(self._balance.log())
-        return calibrated
 
     def _preserving(self, passed: Passed, labels: torch.Tensor) -> torch.Tensor:
         layouts = [self._layouts[example.line] for example in passed.examples]
