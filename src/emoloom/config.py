@@ -26,7 +26,8 @@ class Recipe(BaseModel):
     forward; gradients add up to ``batch_size`` records before a step.
 
     ``l_cls``, ``l_reg``, ``l_vad`` and ``l_app`` weigh the regularizers of :mod:`emoloom.train.objective`; 0 leaves one out.
-    ``flip`` adds mirrored records. ``mixture``: ``natural`` goes through a shuffle of all records, ``entropy`` draws them from
+    ``flip`` adds mirrored records. ``mislead`` is the share of examples that are shown with wrong labels
+    (:mod:`emoloom.train.mislead`). ``mixture``: ``natural`` goes through a shuffle of all records, ``entropy`` draws them from
     their sources at a temperature between ``t_min`` and ``t_max`` (:mod:`emoloom.mixture.sampler`). Neither changes how many
     examples are seen: ``epochs`` times the training records.
     """
@@ -47,6 +48,7 @@ class Recipe(BaseModel):
     l_vad: Weight = 0.0
     l_app: Weight = 0.0
     flip: bool = False
+    mislead: Annotated[float, Field(ge=0, lt=1)] = 0.0
     mixture: Literal["natural", "entropy"] = "natural"
     t_min: Temperature = 1.0
     t_max: Temperature = 5.0
@@ -73,8 +75,9 @@ class ScreenConfig(BaseModel):
 
     ``readout``: how answers are read (:mod:`emoloom.screen.readout`); the first named is the one that ranks.
     ``train_limit`` caps the training records of all corpora together, ``limit`` the records of each evaluation corpus and
-    ``zero_shot_limit`` those judged before fine-tuning. ``lexicon`` names a fetched lexicon for weak VAD; by default the
-    Warriner norms are used where they have been fetched.
+    ``zero_shot_limit`` those judged before fine-tuning. With more than one of ``rungs`` the candidates race
+    (:mod:`emoloom.screen.race`): they are judged on ``race_limit`` records at each rung, and those named in ``keep`` never
+    leave. ``lexicon`` names a fetched lexicon for weak VAD; by default the Warriner norms are used where they have been fetched.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,6 +90,9 @@ class ScreenConfig(BaseModel):
     zero_shot_limit: Count | None = None
     readout: Annotated[tuple[Readout, ...], Field(min_length=1)] = ("free",)
     recipe: Recipe = Recipe()
+    rungs: Annotated[int, Field(ge=1, le=10)] = 1
+    race_limit: Count = 200
+    keep: tuple[str, ...] = ()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     lexicon: str | None = None
     data_dir: Path | None = None

@@ -19,7 +19,7 @@ from emoloom.model.vocabulary import Vocabulary
 
 @pytest.fixture
 def heads() -> Heads:
-    heads = Heads(32, 28)
+    heads = Heads(32, [0.0] * 28)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in heads.parameters():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emoloom.evaluate.bootstrap import Estimate, resample_weights
-from emoloom.evaluate.paired import difference, tie_groups
+from emoloom.evaluate.paired import difference, probability_of_best, tie_groups
 
 
 def mean_estimate(values: np.ndarray) -> Estimate:
@@ -82,3 +82,16 @@ def test_equal_candidates_tie_in_the_order_of_their_names() -> None:
     estimate = Estimate(0.5, np.array([0.4, 0.6]))
     assert tie_groups({"b": estimate, "a": estimate}) == [["a", "b"]]
     assert tie_groups({}) == []
+
+
+def test_the_probability_of_being_best_counts_resamples() -> None:
+    rng = np.random.default_rng(0)
+    samples = rng.integers(0, 4, size=(3, 200)).astype(float)
+    samples[0, :10] = np.nan
+    found = probability_of_best({name: Estimate(0.0, row) for name, row in zip("abc", samples, strict=True)})
+    expected = dict.fromkeys("abc", 0.0)
+    for column in samples.T:
+        best = [name for name, value in zip("abc", column, strict=True) if value == np.nanmax(column)]
+        for name in best:
+            expected[name] += 1 / len(best) / 200
+    assert found == pytest.approx(expected)

@@ -12,7 +12,7 @@ from emoloom.model.heads import FILE, Heads, load_heads, save_heads
 
 
 def some() -> Heads:
-    heads = Heads(8, 28)
+    heads = Heads(8, [0.0] * 28)
     with torch.no_grad():
         for number, parameter in enumerate(heads.parameters()):
             parameter.fill_(number + 1)

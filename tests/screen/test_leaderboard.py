@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ Name = tuple[str, str]
 """Candidate and stage; a model's readout is ``free``."""
 
 
-def board(found: dict[Name, Scores | dict[str, Scores]]) -> dict[str, Any]:
+def board(found: dict[Name, Scores | dict[str, Scores]], rungs: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """The board of these cells and, as in every run, TF-IDF (all zero unless it is given)."""
     by_corpus = {cell: value if isinstance(value, dict) else {"x:test": value} for cell, value in found.items()}
     names = dict.fromkeys(name for value in by_corpus.values() for name in value)
@@ -45,7 +46,7 @@ def board(found: dict[Name, Scores | dict[str, Scores]]) -> dict[str, Any]:
     report = SplitReport("x", "test", 10, 10, {}, "0" * 64, "x")
     cells = {(name, stage, "direct" if stage == "baseline" else "free"): v for (name, stage), v in by_corpus.items()}
     sets = [EvalSet(name, (), report) for name in names]
-    return leaderboard(cells, sets, headline="free", has_lexicon=True)
+    return leaderboard(cells, sets, rungs, headline="free", has_lexicon=True)
 
 
 def baselines(tfidf: float = 0.2, majority: float = 0.0) -> dict[Name, Scores | dict[str, Scores]]:
@@ -151,3 +152,26 @@ def test_a_lead_within_the_noise_does_not_beat_tfidf() -> None:
 
 def test_baselines_alone_are_said_to_be_alone() -> None:
     assert board(baselines())["verdict"] == ["No candidate was fine-tuned: the table holds baselines only."]
+
+
+def test_the_best_holds_most_of_the_probability_and_all_of_it_is_given() -> None:
+    found = board({**baselines(), (A, "tuned"): scores(0.500, wobble=1), (B, "tuned"): scores(0.505, wobble=-1)})
+    shares = {row["candidate"]: row["probability_of_best"] for row in found["ranking"]}
+    assert shares[B] == pytest.approx(np.mean(0.505 - NOISE > 0.5 + NOISE), abs=1e-4)
+    assert shares[A] == pytest.approx(1 - shares[B], abs=1e-4)
+    assert shares["baseline:tfidf"] == 0
+
+
+def test_the_verdict_says_who_left_the_race_and_why() -> None:
+    gap = (-0.02, -0.05, 0.01)
+    standings = [
+        {"candidate": A, "score": 0.4, "gap": None, "decision": "leads"},
+        {"candidate": B, "score": 0.38, "gap": gap, "decision": "halved"},
+        {"candidate": C, "score": 0.38, "gap": (-0.02, -0.03, -0.01), "decision": "separated"},
+    ]
+    found = board({**baselines(0.2), (A, "tuned"): scores(0.5)}, [{"examples": 40, "standings": standings}])
+    assert found["race"][0]["examples"] == 40
+    assert found["verdict"][-2:] == [
+        f"{B} left the race after 40 examples: no room, -0.020 against the best (-0.050 to +0.010), which does not separate.",
+        f"{C} left the race after 40 examples: -0.020 against the best (-0.030 to -0.010).",
+    ]

@@ -28,7 +28,7 @@ def make_examples(n: int, seed: int = 0) -> list[Example]:
     """Prompts and replies of random tokens, each reply with its end."""
     rng = random.Random(seed)
     return [
-        Example(f"r{i}", tuple(tiny.draw(rng, 1, 30)), (*tiny.draw(rng, 2, 12), tiny.END)) for i in range(n)
+        Example(f"r{i}", tuple(tiny.draw(rng, 1, 30)), *2 * ((*tiny.draw(rng, 2, 12), tiny.END),)) for i in range(n)
     ]  # fmt: skip
 
 
@@ -47,6 +47,7 @@ def run_training(
     examples: Sequence[Example],
     *,
     prefix: Sequence[int] = PREFIX,
+    until: int | None = None,
     seed: int = 3,
     checkpoint_seconds: float = math.inf,
     advance: Advance = lambda _: None,
@@ -54,7 +55,7 @@ def run_training(
     """Trains on every example once an epoch; the loss of a reply token at each step."""
     history = train(
         model, make_objective(model, examples, recipe, prefix), examples, recipe,
-        total=recipe.epochs * len(examples),
+        total=recipe.epochs * len(examples), until=until or recipe.epochs * len(examples),
         seed=seed, checkpoint=checkpoint, checkpoint_seconds=checkpoint_seconds, advance=advance,
     )  # fmt: skip
     return history.losses["sft"]

@@ -181,6 +181,17 @@ def test_interrupted_training_ends_with_the_same_bits(
     assert_resumes("llama", recipe, stops, load, tmp_path)
 
 
+@pytest.mark.parametrize("until", [1, 3, 5])
+def test_a_paused_training_goes_on_to_the_same_bits(until: int, load: Load, tmp_path: Path) -> None:
+    recipe = Recipe(batch_size=2, epochs=2)
+    begun, whole, paused = (make_trainable(load("llama"), recipe, 0) for _ in range(3))
+    losses = run_training(whole, recipe, tmp_path / "whole", EXAMPLES[:5])
+    first = run_training(begun, recipe, tmp_path / "paused", EXAMPLES[:5], until=until)
+    assert len(first) == -(-until * 6 // 10)
+    assert run_training(paused, recipe, tmp_path / "paused", EXAMPLES[:5]) == losses
+    assert [p.tolist() for p in paused.parameters()] == [p.tolist() for p in whole.parameters()]
+
+
 @pytest.mark.parametrize("architecture", ["gemma3_text", "gpt_neox"])
 def test_interrupted_training_of_other_architectures(architecture: str, load: Load, tmp_path: Path) -> None:
     assert_resumes(architecture, FULL, [4], load, tmp_path)

@@ -77,7 +77,8 @@ def fit(
     objective = Objective(model, candidate.prompter, pool, recipe, Teacher().word_values())
     history = train(
         model, objective, pool, recipe,
-        total=recipe.batch_size * steps, seed=3, checkpoint=checkpoint, checkpoint_seconds=seconds, advance=advance,
+        total=recipe.batch_size * steps, until=recipe.batch_size * steps, seed=3,
+        checkpoint=checkpoint, checkpoint_seconds=seconds, advance=advance,
     )  # fmt: skip
     return model, objective, history
 
@@ -213,7 +214,7 @@ def test_the_history_tells_of_the_mixture(folder: Path, tmp_path: Path) -> None:
 
 def test_a_tokenizer_that_cannot_be_followed_is_refused_in_words(folder: Path) -> None:
     candidate = tiny.load_tiny(folder)
-    pool = [Example("r", (5, 6), (7, 8), line="not what the tokens spell")]
+    pool = [Example("r", (5, 6), (7, 8), (7, 8), line="not what the tokens spell")]
     with pytest.raises(EmoLoomError, match=r"do not add up to its text.*l_vad"):
         Objective(candidate.model, candidate.prompter, pool, FULL, Teacher().word_values())
 

@@ -16,10 +16,10 @@ from tests import tiny
 from emoloom.contract.affect import AFFECT
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.heads import Heads
-from emoloom.model.labelling import FirstLabel, among_labels, entropy
+from emoloom.model.labelling import FirstLabel, entropy
 from emoloom.model.vocabulary import Vocabulary
 from emoloom.train.appraise import appraisal_loss, calibrated_profiles, implied_profile
-from emoloom.train.classify import classification_loss, label_balance
+from emoloom.train.classify import classification_loss, label_balance, label_counts
 from emoloom.train.regress import regression_loss
 
 PROFILES = torch.tensor([AFFECT[label].appraisal for label in GOEMOTIONS.labels], dtype=torch.float64)
@@ -103,9 +103,10 @@ def test_balance_weighs_the_positive_side_and_leaves_the_best_log_odds_natural()
 
 
 def test_label_balance_is_the_root_of_the_odds() -> None:
-    labels = [(0,)] * 8 + [(0, 1)] + [(2,)]
-    assert label_balance(labels, 4) == pytest.approx([1.0, 3.0, 3.0, 1.0])
-    assert label_balance([], 2) == [1.0, 1.0]
+    counts = label_counts([(0,)] * 8 + [(0, 1)] + [(2,)], 4)
+    assert counts == [9, 1, 1, 0]
+    assert label_balance(counts, 10) == pytest.approx([1.0, 3.0, 3.0, 1.0])
+    assert label_balance(label_counts([], 2), 0) == [1.0, 1.0]
 
 
 @given(st.integers(0, 1000))
@@ -144,7 +145,9 @@ def test_profiles_come_onto_the_verifiers_scale() -> None:
 
 
 @pytest.mark.parametrize("merges", [(), (("j", "o"), ("jo", "y"), ("a", "d"), ("d", "i"))], ids=["bytes", "merged"])
-def test_labels_with_one_beginning_share_its_probability(merges: tuple[tuple[str, str], ...]) -> None:
+def test_labels_with_one_beginning_share_its_probability_by_how_common_they_are(
+    merges: tuple[tuple[str, str], ...],
+) -> None:
     prompter = tiny.make_prompter(merges=merges)
     logits = draw(3, len(prompter.tokenizer))
     first = FirstLabel(prompter, Vocabulary(prompter.tokenizer), GOEMOTIONS, torch.device("cpu"))
@@ -154,9 +157,11 @@ def test_labels_with_one_beginning_share_its_probability(merges: tuple[tuple[str
     for row, source in zip(found, (2, 0), strict=True):
         weights = {token: float(logits[source, token].exp()) for token in begins}
         everything = float(logits[source].exp().sum())
-        expected = [weights[token] / begins.count(token) / everything for token in begins]
-        assert row.tolist() == pytest.approx(expected)
-        assert among_labels(row.log()).tolist() == pytest.approx([x / sum(expected) for x in expected])
+        assert row.tolist() == pytest.approx([weights[token] / everything for token in begins])
+    counts = [7 * i % 5 for i in range(28)]
+    for label, share in enumerate(first.log_shares(counts)):
+        rivals = [count + 1 for count, token in zip(counts, begins, strict=True) if token == begins[label]]
+        assert share == pytest.approx(np.log((counts[label] + 1) / sum(rivals)))
 
 
 def test_entropy_is_scipys() -> None:
@@ -166,12 +171,14 @@ def test_entropy_is_scipys() -> None:
 
 
 def test_heads_begin_undecided_and_do_not_see_the_scale() -> None:
-    heads = Heads(16, 28).float()
+    bias = torch.linspace(-1, 0, 28).tolist()
+    heads = Heads(16, bias).float()
     states = draw(3, 16).float()
     own = draw(3, 28).log_softmax(-1).float()
     logits, vad = heads(states, own)
-    torch.testing.assert_close(logits, own.exp().logit(), atol=1e-5, rtol=1e-5)
-    assert bool(heads(states, torch.zeros(3, 28))[0].isfinite().all())
+    expected = own.exp().logit() + torch.tensor(bias).float()
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+    assert bool(heads(states, torch.zeros(3, 28).float())[0].isfinite().all())
     assert bool((vad == 0.5).all())
     with torch.no_grad():
         heads.label.weight.copy_(draw(28, 16))

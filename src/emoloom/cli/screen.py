@@ -34,6 +34,13 @@ def screen(
             "--readout", metavar="NAME", help="free (default), constrained or scored. Repeat; the first ranks."
         ),
     ] = None,
+    rungs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Race: halve the candidates N - 1 times on the way.")
+    ] = None,
+    race_limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Records judged at each rung.")] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option("--keep", metavar="SPEC", help="Candidate that never leaves the race. Repeat.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the training records.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides samples, order and resampling.")] = None,
     lexicon: Annotated[str | None, typer.Option(metavar="NAME", help="Fetched lexicon for weak VAD.")] = None,
@@ -59,6 +66,9 @@ def screen(
             "limit": limit,
             "zero_shot_limit": zero_shot_limit,
             "readout": readout or None,
+            "rungs": rungs,
+            "race_limit": race_limit,
+            "keep": keep or None,
             "epochs": epochs,
             "seed": seed,
             "lexicon": lexicon,

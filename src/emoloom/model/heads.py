@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -25,19 +26,21 @@ class Heads(torch.nn.Module):
     With h the normalised hidden state there and :math:`p_l` the model's own probability of writing label l, the log-odds of
     label l are :math:`w_l \cdot h + b_l + s \log\frac{p_l}{1 - p_l}`: what the model is about to write is the best single
     predictor, and the loss on them teaches the writing, too. VAD is a linear map of h through a sigmoid. All begins at zero but
-    s, at 1, so that no random number is drawn and the first log-odds are the model's own.
+    s, at 1, and b, so that no random number is drawn and the first log-odds are the model's own.
 
     Args:
         size: width H of the hidden states.
-        labels: L.
+        bias: (L,) b.
     """
 
-    def __init__(self, size: int, labels: int) -> None:
+    def __init__(self, size: int, bias: Sequence[float]) -> None:
         super().__init__()
-        self.label = torch.nn.Linear(size, labels)
+        self.label = torch.nn.Linear(size, len(bias))
         self.vad = torch.nn.Linear(size, _AXES)
         for parameter in self.parameters():
             torch.nn.init.zeros_(parameter)
+        with torch.no_grad():
+            self.label.bias.copy_(torch.tensor(bias))
         self.scale = torch.nn.Parameter(torch.ones(()))
 
     def forward(self, states: torch.Tensor, log_probabilities: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,7 +67,7 @@ def load_heads(folder: Path) -> Heads:
     remedy = "Train with l_cls and l_reg above 0, or use another readout."
     try:
         state = load_file(path)
-        heads = Heads(state["label.weight"].shape[1], state["label.weight"].shape[0])
+        heads = Heads(state["label.weight"].shape[1], state["label.bias"].tolist())
         heads.load_state_dict(state)
     except FileNotFoundError as error:
         raise EmoLoomError("this adapter was trained without heads", where=str(folder), remedy=remedy) from error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 
 from emoloom.contract.taxonomy import Taxonomy
@@ -14,10 +17,10 @@ from emoloom.model.vocabulary import Vocabulary
 class FirstLabel:
     """Reads a label distribution off the logits at the token that begins the first label.
 
-    Labels that begin with the same token share its probability evenly.
-
     Attributes:
         opening: the reply's tokens before that place, the same for every label.
+        siblings: for each label the indices of those that begin with the same token, its own among them: what is written there
+            does not tell them apart.
 
     Args:
         prompter: encodes a reply line.
@@ -42,19 +45,19 @@ class FirstLabel:
         if len(openings) > 1:
             raise cannot_follow(prompter)
         (self.opening,) = openings
+        self.siblings = [[other for other, mine in enumerate(firsts) if mine == token] for token in firsts]
         self._ids = torch.tensor(firsts, device=device)
-        self._shared = torch.tensor([float(firsts.count(token)) for token in firsts], device=device)
 
     def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
-        """Log probability of each label (B, L) from logits (B, V), differentiable. What begins no label has its share, too:
-        :func:`among_labels` leaves it out."""
-        # Dividing a probability by n is subtracting log n from its logarithm.
-        return logits.float().log_softmax(dim=-1)[:, self._ids] - self._shared.log()
+        """Log probability of the token that begins each label (B, L) from logits (B, V); differentiable."""
+        return logits.float().log_softmax(dim=-1)[:, self._ids]
 
-
-def among_labels(log_probabilities: torch.Tensor) -> torch.Tensor:
-    """The distribution over labels (B, L), rows summing to 1, given that a label is written."""
-    return log_probabilities.softmax(dim=-1)
+    def log_shares(self, counts: Sequence[int]) -> list[float]:
+        """For each label the log of its share among its siblings: as common as its ``counts`` examples say, and one more."""
+        return [
+            math.log((counts[label] + 1) / sum(counts[other] + 1 for other in siblings))
+            for label, siblings in enumerate(self.siblings)
+        ]
 
 
 def entropy(probabilities: torch.Tensor) -> torch.Tensor:

@@ -23,16 +23,19 @@ def write_report(run: RunFolder) -> Path:
     """
     board = run.read_json(LEADERBOARD)
     manifest = run.read_json(MANIFEST)
+    # Who has left the race has no training and no last answers.
+    cells = [cell for cell in manifest["cells"] if run.cell(cell["key"]).path.exists()]
     page = render(
         "report.html.j2",
         manifest=manifest,
         tables=_tables(board["rows"]),
         ranking=[_bar(row) for row in board["ranking"]],
         plot_width=_PLOT,
+        race=board["race"],
         verdict=board["verdict"],
-        cells=[(cell, run.cell(cell["key"]).metrics()) for cell in manifest["cells"]],
-        examples=_examples(run, manifest["cells"]),
-        mixtures=[mixture_plot(run, cell) for cell in manifest["cells"] if has_mixture(run, cell)],
+        cells=[(cell, run.cell(cell["key"]).metrics()) for cell in cells],
+        examples=_examples(run, [cell for cell in cells if cell["stage"] not in ("baseline", "training", "race")]),
+        mixtures=[mixture_plot(run, cell) for cell in cells if has_mixture(run, cell)],
     )
     path = run.path / "report.html"
     write_atomic(path, page)
@@ -60,11 +63,10 @@ def _bar(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _examples(run: RunFolder, cells: list[dict[str, Any]]) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """The first three replies of every model cell, and its first three failures."""
+    """The first three replies of each cell, and its first three failures."""
     found = []
     for cell in cells:
-        if cell["stage"] not in ("baseline", "training"):
-            rows = run.cell(cell["key"]).replies()
-            failed = [row for row in rows if row["outcome"] != "parsed"]
-            found.append((cell, rows[:3] + [row for row in failed[:3] if row not in rows[:3]]))
+        rows = run.cell(cell["key"]).replies()
+        failed = [row for row in rows if row["outcome"] != "parsed"]
+        found.append((cell, rows[:3] + [row for row in failed[:3] if row not in rows[:3]]))
     return found

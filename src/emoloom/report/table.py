@@ -74,14 +74,33 @@ def print_leaderboard(run: RunFolder) -> None:
             cells = [figure(row["metrics"].get(name)) for name in columns]
             table.add_row(row["candidate"], row["stage"], row["readout"], str(row["n"]), *cells)
         console.print(table)
-    ranking = Table("group", "candidate", "score", "95% interval", title="ranking", title_justify="left")
+    if board["race"]:
+        console.print(_race(board["race"]))
+    ranking = Table("group", "candidate", "score", "95% interval", "P(best)", title="ranking", title_justify="left")
     for row in board["ranking"]:
-        low, high = row["interval"]
-        ranking.add_row(str(row["group"]), row["candidate"], figure(row["score"]), f"{low:.3f} to {high:.3f}")
+        interval = _interval(*row["interval"])
+        best = figure(row["probability_of_best"])
+        ranking.add_row(str(row["group"]), row["candidate"], figure(row["score"]), interval, best)
     console.print(ranking)
     console.print(_costs(run))
     for sentence in board["verdict"]:
         console.print(sentence, soft_wrap=True)
+
+
+def _race(rungs: Iterable[Mapping[str, Any]]) -> Table:
+    """Who was judged at which rung, and who left there."""
+    columns = ("examples", "candidate", "score", "against the best", "95% interval", "decision")
+    table = Table(*columns, title="race", title_justify="left")
+    for rung in rungs:
+        for row in rung["standings"]:
+            value, *interval = row["gap"] or (None,)
+            gap = ("", "") if value is None else (figure(value), _interval(*interval))
+            table.add_row(str(rung["examples"]), row["candidate"], figure(row["score"]), *gap, row["decision"])
+    return table
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{low:.3f} to {high:.3f}"
 
 
 def _costs(run: RunFolder) -> Table:

@@ -23,6 +23,7 @@ from emoloom.evaluate.score import Outcome, Scores, score
 from emoloom.mixture.sampler import WINDOW
 from emoloom.model.heads import load_heads, save_heads
 from emoloom.model.load import Candidate
+from emoloom.model.vocabulary import Vocabulary
 from emoloom.screen.corpora import EvalSet
 from emoloom.screen.readout import Answer, Readout, Scored, score_requests
 from emoloom.screen.suggest import Suggester
@@ -32,6 +33,7 @@ from emoloom.store.run import CellFolder
 from emoloom.train.adapter import apply_trained, is_saved, make_trainable, save_trained
 from emoloom.train.collate import examples
 from emoloom.train.loop import train
+from emoloom.train.mislead import mislead
 from emoloom.train.objective import Objective
 
 Progress = Callable[[str, int, int], None]
@@ -60,6 +62,14 @@ class Cost:
     counts: Counts = field(default_factory=Counts)
 
 
+@dataclass(frozen=True)
+class Pause:
+    """After about how many examples to stop training, and the cell that keeps the weights of that moment."""
+
+    until: int
+    folder: CellFolder
+
+
 def fine_tune(
     candidate: Candidate,
     records: Sequence[Record],
@@ -67,6 +77,7 @@ def fine_tune(
     recipe: Recipe,
     folder: CellFolder,
     *,
+    pause: Pause | None,
     title: str,
     words: Mapping[str, VAD],
     seed: int,
@@ -79,33 +90,45 @@ def fine_tune(
     Args:
         records: say how many examples are seen: ``recipe.epochs`` times as many.
         extra: more records to draw from.
+        folder: of the training; holds the checkpoint to go on from.
+        pause: where to stop before the end; the next call goes on from there.
         title: what is trained, for the progress report.
         words: the values of words that ``L_vad`` reads.
     """
     start = time.monotonic()
     prompter = candidate.prompter
     pool = examples([*records, *extra], prompter)
+    if recipe.mislead:
+        pool = mislead(pool, prompter, Vocabulary(prompter.tokenizer), recipe.mislead, seed)
     model = make_trainable(candidate.model, recipe, seed)
     objective = Objective(model, prompter, pool, recipe, words)
     total = len(records) * recipe.epochs
-    what = f"training {title}"
+    advanced: list[int] = []
+
+    def advance(more: int) -> None:
+        advanced.append(more)
+        progress(f"training {title}", more, total)
+
     history = train(
         model,
         objective,
         pool,
         recipe,
         total=total,
+        until=pause.until if pause else total,
         seed=seed,
         checkpoint=folder.scratch / "checkpoint.safetensors",
         checkpoint_seconds=checkpoint_seconds,
-        advance=lambda n: progress(what, n, total),
+        advance=advance,
     )
-    write_atomic(folder.path / TRAINING, readable_json(asdict(history)))
+    target = pause.folder if pause else folder
+    if not pause:
+        write_atomic(folder.path / TRAINING, readable_json(asdict(history)))
     if objective.heads is not None:
-        save_heads(objective.heads, adapter_folder(folder))
-    save_trained(model, recipe, adapter_folder(folder), candidate.name)
+        save_heads(objective.heads, adapter_folder(target))
+    save_trained(model, recipe, adapter_folder(target), candidate.name)
     cost.train_seconds += time.monotonic() - start
-    cost.trained_examples += total
+    cost.trained_examples += sum(advanced[1:])
 
 
 def training_log(folder: CellFolder) -> dict[str, Any]:

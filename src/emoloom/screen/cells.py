@@ -21,9 +21,10 @@ class Cell:
     Attributes:
         key: hashes everything that can change its result.
         candidate: whose.
-        stage: ``baseline``, ``zero-shot``, ``training`` or ``tuned``.
+        stage: ``baseline``, ``zero-shot``, ``race``, ``training`` or ``tuned``.
         readout: how the answers are read; ``direct`` for a baseline, empty for a training.
         arm: the :class:`Arm` under which it was trained; empty where nothing was.
+        examples: after how many training examples a rung of the race judges it; else 0.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Cell:
     stage: str
     readout: str
     arm: str = ""
+    examples: int = 0
 
 
 def baseline_cells(ground: Ground) -> list[Cell]:
@@ -42,15 +44,26 @@ def baseline_cells(ground: Ground) -> list[Cell]:
     ]
 
 
-def candidate_cells(ground: Ground, model: PlannedModel) -> list[Cell]:
-    """A candidate before training, and under every arm."""
+def zero_shot_cells(ground: Ground, model: PlannedModel) -> list[Cell]:
+    """A candidate before training."""
     ingredients = _taught(ground) | _judged(ground) | model.identity | {"max_new_tokens": MAX_NEW_TOKENS}
-    before = [
+    return [
         _cell(model.local.name, "zero-shot", readout, "", ingredients | {"limit": ground.config.zero_shot_limit})
         for readout in ground.config.readout
         if readout != "scored"
     ]
-    return before + [cell for arm in ground.arms for cell in trained_cells(ground, model, arm)]
+
+
+def race_cell(ground: Ground, model: PlannedModel, arm: Arm, examples: int) -> Cell:
+    """A candidate at a rung of the race: so far into its training, judged on the race's records."""
+    data = ground.corpora.manifest
+    (training, *_) = trained_cells(ground, model, arm)
+    ingredients = {
+        "training": training.key,
+        "race": data["race"]["sha256"],
+        "read": _read(ground, ground.config.readout[0]),
+    }
+    return _cell(model.local.name, "race", ground.config.readout[0], arm.name, ingredients, examples)
 
 
 def trained_cells(ground: Ground, model: PlannedModel, arm: Arm) -> list[Cell]:
@@ -63,8 +76,7 @@ def trained_cells(ground: Ground, model: PlannedModel, arm: Arm) -> list[Cell]:
     for readout in ground.config.readout:
         if readout == "scored" and not arm.recipe.has_heads:
             continue
-        read = data["tune"]["sha256"] if readout == "scored" else MAX_NEW_TOKENS
-        ingredients = _judged(ground) | {"training": training.key, "read": read}
+        ingredients = _judged(ground) | {"training": training.key, "read": _read(ground, readout)}
         cells.append(_cell(model.local.name, "tuned", readout, arm.name, ingredients))
     return cells
 
@@ -82,6 +94,13 @@ def _judged(ground: Ground) -> dict[str, Any]:
     return {"eval": [[e["corpus"], e["sha256"]] for e in ground.corpora.manifest["eval"]]}
 
 
-def _cell(candidate: str, stage: str, readout: str, arm: str, ingredients: Mapping[str, Any]) -> Cell:
-    names = {"candidate": candidate, "stage": stage, "readout": readout, "arm": arm}
-    return Cell(digest({**ingredients, **names}), **names)
+def _read(ground: Ground, readout: str) -> Any:
+    """What a readout's answers hang on beside the model."""
+    return ground.corpora.manifest["tune"]["sha256"] if readout == "scored" else MAX_NEW_TOKENS
+
+
+def _cell(
+    candidate: str, stage: str, readout: str, arm: str, ingredients: Mapping[str, Any], examples: int = 0
+) -> Cell:
+    names = {"candidate": candidate, "stage": stage, "readout": readout, "arm": arm, "examples": examples}
+    return Cell(digest({**ingredients, **names}), candidate, stage, readout, arm, examples)

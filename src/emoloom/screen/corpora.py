@@ -25,6 +25,7 @@ from emoloom.store.files import digest
 Atoms = npt.NDArray[np.float32]
 
 FLIP = "flip:"
+_HELD_OUT = 5
 TUNE_LIMIT = 1000
 """Records that thresholds are tuned on: their F1 then hangs on some ten examples of a rare label."""
 
@@ -57,6 +58,8 @@ class Corpora:
         overlap: how many training records were dropped because an evaluation set holds their text.
         tune: labelled records of the training corpora's dev splits that are neither trained on nor judged: thresholds are
             tuned on them. Empty unless a readout needs them, and where no training corpus has a dev split.
+        race: what the rungs of a race are judged on, of the same splits, or held out of the training records where there is no
+            such split; None without a race.
     """
 
     train: tuple[Record, ...]
@@ -65,6 +68,7 @@ class Corpora:
     evals: tuple[EvalSet, ...]
     tune: tuple[Record, ...] = ()
     flips: tuple[Record, ...] = ()
+    race: EvalSet | None = None
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -78,6 +82,7 @@ class Corpora:
             },
             "flips": {"records": len(self.flips), "sha256": records_digest(self.flips)},
             "tune": {"records": len(self.tune), "sha256": records_digest(self.tune)},
+            "race": {"records": len(self.race.records), "sha256": self.race.digest} if self.race else None,
             "eval": [
                 {"corpus": e.name, "records": len(e.records), "sha256": e.digest, "source": e.report.to_dict()}
                 for e in self.evals
@@ -122,8 +127,11 @@ def load_corpora(
         raise EmoLoomError(
             "every training record is also judged", where=", ".join(config.train), remedy="Train on another split."
         )
-    train = [teacher.complete(record) for record in _sample(kept, config.train_limit, config.seed)]
+    order = _sample(kept, None, config.seed)
     seen = held_out | {normalise(record.text) for record in kept}
+    fresh = _dev_records(config, seen)
+    race, tune, order = _share_out(config, fresh, order)
+    train = [teacher.complete(record) for record in order[: config.train_limit]]
     mirrored = [flip(record, teacher) for record in train] if any(recipe.flip for recipe in recipes) else []
     flips = [
         record.model_copy(update={"corpus": record.corpus + FLIP_SUFFIX})
@@ -138,8 +146,9 @@ def load_corpora(
         tuple(split.report for split in splits),
         len(usable) - len(kept),
         evals,
-        _tuning_records(config, seen | {normalise(record.text) for record in flips}),
+        tune,
         tuple(flips),
+        _race_set([teacher.complete(record) for record in race]) if race else None,
     )
 
 
@@ -158,15 +167,36 @@ def _appraisal(atoms: Atoms) -> Appraisal:
     return Appraisal(**{name: round(float(value), 4) for name, value in zip(ATOMS, atoms, strict=True)})
 
 
-def _tuning_records(config: ScreenConfig, seen: Set[str]) -> tuple[Record, ...]:
-    """At most :data:`TUNE_LIMIT` labelled records of the training corpora's dev splits whose text is not in ``seen``; none
-    where no readout has thresholds to tune."""
-    if "scored" not in config.readout:
-        return ()
+def _dev_records(config: ScreenConfig, seen: Set[str]) -> list[Record]:
+    """The labelled records of the training corpora's dev splits whose text is not in ``seen``, in random order.
+
+    None where neither a readout has thresholds to tune nor candidates race.
+    """
+    if "scored" not in config.readout and config.rungs == 1:
+        return []
     names = [name for name, _ in _places(config.train, SPLITS[0]) if "dev" in splits_of(name)]
     pool = [record for name in names for record in load(name, "dev", config.data_dir).records if record.labels]
     fresh = [_in_goemotions(record) for record in pool if normalise(record.text) not in seen]
-    return tuple(_sample(fresh, TUNE_LIMIT, config.seed))
+    return _sample(fresh, None, config.seed)
+
+
+def _share_out(
+    config: ScreenConfig, dev: list[Record], train: list[Record]
+) -> tuple[list[Record], tuple[Record, ...], list[Record]]:
+    """What the race is judged on, what thresholds are tuned on, and what is left to train on."""
+    race: list[Record] = []
+    if config.rungs > 1:
+        source = dev or train
+        # Where training has to give, it gives a fifth at most.
+        size = min(config.race_limit, len(dev) or len(train) // _HELD_OUT)
+        race, rest = source[-size:] if size else [], source[: len(source) - size]
+        dev, train = (rest, train) if dev else (dev, rest)
+    return race, tuple(dev[:TUNE_LIMIT]) if "scored" in config.readout else (), train
+
+
+def _race_set(records: list[Record]) -> EvalSet:
+    report = SplitReport("race", "dev", len(records), len(records), {}, records_digest(records), "")
+    return EvalSet("race", tuple(records), report)
 
 
 def load_evals(

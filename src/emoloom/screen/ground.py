@@ -10,7 +10,7 @@ from emoloom.assets.models import LocalModel, resolve
 from emoloom.assets.specs import parse_spec
 from emoloom.config import ScreenConfig
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.errors import EmoLoomError
+from emoloom.errors import EmoLoomError, unknown_name
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import Teacher
 from emoloom.model.load import load_prompter
@@ -23,8 +23,9 @@ from emoloom.store.files import digest
 
 @dataclass(frozen=True)
 class PlannedModel:
-    """A candidate on this machine with its prompt."""
+    """A candidate, called by ``spec``, on this machine with its prompt."""
 
+    spec: str
     local: LocalModel
     prompter: Prompter
 
@@ -57,6 +58,9 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
     """
     specs = [parse_spec(name) for name in dict.fromkeys(config.model)]
     recipes = [arm.recipe for arm in arms]
+    for name in config.keep:
+        if name not in config.model:
+            raise unknown_name("candidate", name, config.model, where="keep")
     if "scored" in config.readout and not any(recipe.has_heads for recipe in recipes):
         raise EmoLoomError(
             "the scored readout needs trained heads, and recipe.l_cls or recipe.l_reg is 0",
@@ -71,7 +75,7 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
             local = resolve(spec, trust_remote_code=config.trust_remote_code, say=say)
             trust = local.trust_remote_code
             prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
-            models.append(PlannedModel(local, prompter))
+            models.append(PlannedModel(str(spec), local, prompter))
     return Ground(config, teacher, corpora, tuple(models), arms)
 
 

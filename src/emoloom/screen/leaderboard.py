@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emoloom.evaluate.bootstrap import Estimate
-from emoloom.evaluate.paired import difference, tie_groups
+from emoloom.evaluate.paired import difference, probability_of_best, tie_groups
 from emoloom.evaluate.ranking import ranking_score
 from emoloom.evaluate.score import Scores
 from emoloom.screen.corpora import EvalSet
@@ -22,16 +22,22 @@ NO_LEXICON = "baseline:lexicon is absent: no lexicon has been fetched (`emoloom 
 
 
 def leaderboard(
-    scores: Mapping[CellName, Mapping[str, Scores]], evals: Sequence[EvalSet], *, headline: str, has_lexicon: bool
+    scores: Mapping[CellName, Mapping[str, Scores]],
+    evals: Sequence[EvalSet],
+    rungs: Sequence[Mapping[str, Any]],
+    *,
+    headline: str,
+    has_lexicon: bool,
 ) -> dict[str, Any]:
     """The content of ``leaderboard.json``.
 
     ``rows`` holds every cell on every corpus. ``ranking`` compares, best first, the cells that were judged on all records
     (baselines, and fine-tuned candidates by the ``headline`` readout); ``group`` numbers the tie groups, within which
-    nothing separates a candidate from the group's first. ``verdict`` says it in words.
+    nothing separates a candidate from the group's first, and ``probability_of_best`` is over the resamples of the records.
+    ``race`` holds the standings at each of the ``rungs``. ``verdict`` says it in words.
     """
     ranked = {
-        cell: ranking_score(_for_ranking(list(found.values())))
+        cell: rank(list(found.values()))
         for cell, found in scores.items()
         if cell[1:] in {("tuned", headline), ("baseline", "direct")}
     }
@@ -42,8 +48,14 @@ def leaderboard(
             for cell in sorted(scores, key=lambda c: _place(c, ranked))
         ],
         "ranking": _ranking(ranked),
-        "verdict": _verdict(ranked) + ([] if has_lexicon else [NO_LEXICON]),
+        "race": list(rungs),
+        "verdict": _verdict(ranked) + _race_verdict(rungs) + ([] if has_lexicon else [NO_LEXICON]),
     }
+
+
+def rank(scores: Sequence[Scores]) -> Estimate:
+    """The ranking score over evaluation sets."""
+    return ranking_score(_for_ranking(scores))
 
 
 def _for_ranking(scores: Sequence[Scores]) -> list[Mapping[str, Estimate]]:
@@ -84,14 +96,32 @@ def _row(cell: CellName, evals: EvalSet, scores: Scores) -> dict[str, Any]:
 
 def _ranking(ranked: Mapping[CellName, Estimate]) -> list[dict[str, Any]]:
     cells = {cell[0]: cell for cell in ranked}
+    named = {name: ranked[cell] for name, cell in cells.items()}
+    best = probability_of_best(named)
     rows = []
-    for number, group in enumerate(tie_groups({name: ranked[cell] for name, cell in cells.items()}), start=1):
+    for number, group in enumerate(tie_groups(named), start=1):
         for name in group:
             estimate = ranked[cells[name]]
             interval = list(estimate.interval) if estimate.interval else None
             row = {"candidate": name, "stage": cells[name][1], "readout": cells[name][2]}
-            rows.append(row | {"score": estimate.value, "interval": interval, "group": number})
+            figures = {"score": estimate.value, "interval": interval, "probability_of_best": round(best[name], 4)}
+            rows.append(row | figures | {"group": number})
     return rows
+
+
+def _race_verdict(rungs: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [
+        f"{standing['candidate']} left the race after {rung['examples']} examples: {_why(standing)}."
+        for rung in rungs
+        for standing in rung["standings"]
+        if standing["decision"] in ("separated", "halved")
+    ]
+
+
+def _why(standing: Mapping[str, Any]) -> str:
+    value, low, high = standing["gap"]
+    trail = f"{value:+.3f} against the best ({low:+.3f} to {high:+.3f})"
+    return trail if standing["decision"] == "separated" else f"no room, {trail}, which does not separate"
 
 
 def _verdict(ranked: Mapping[CellName, Estimate]) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from emoloom.screen.ablation import ablation
 from emoloom.screen.baselines import Baseline, Lexicon, Majority, Tfidf
 from emoloom.screen.cell import Cost, Progress, Row, judge, make_row
 from emoloom.screen.cells import Cell
-from emoloom.screen.leaderboard import leaderboard
+from emoloom.screen.corpora import EvalSet
+from emoloom.screen.leaderboard import leaderboard, rank
 from emoloom.screen.plan import Plan, constant_vad
+from emoloom.screen.race import judge_rung
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
 from emoloom.store.files import digest
@@ -29,6 +32,14 @@ DEFAULT_FOLDER = Path("runs")
 
 CellScores = dict[Cell, dict[str, Scores]]
 """Scores of each judged cell by evaluation set."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What came of a plan: the scores of every judged cell, and the standings at each rung of the race."""
+
+    scores: CellScores
+    rungs: Sequence[Mapping[str, Any]]
 
 
 def run_plan(plan: Plan, progress: Progress) -> RunFolder:
@@ -49,7 +60,7 @@ def run_ablation(plan: Plan, progress: Progress) -> RunFolder:
 
 
 def _carry_out(
-    plan: Plan, progress: Progress, board: Callable[[Plan, CellScores], tuple[str, dict[str, Any]]]
+    plan: Plan, progress: Progress, board: Callable[[Plan, Results], tuple[str, dict[str, Any]]]
 ) -> RunFolder:
     run = RunFolder(plan.config.out or DEFAULT_FOLDER / plan.name)
     with run.opened(dict(plan.manifest)) as journal:
@@ -59,14 +70,16 @@ def _carry_out(
     return run
 
 
-def _screening_board(plan: Plan, scores: CellScores) -> tuple[str, dict[str, Any]]:
-    named = {(cell.candidate, cell.stage, cell.readout): found for cell, found in scores.items()}
-    has_lexicon = plan.teacher.lexicon is not None
-    return LEADERBOARD, leaderboard(named, plan.corpora.evals, headline=plan.config.readout[0], has_lexicon=has_lexicon)
+def _screening_board(plan: Plan, results: Results) -> tuple[str, dict[str, Any]]:
+    scores = {(c.candidate, c.stage, c.readout): found for c, found in results.scores.items() if c.stage != "race"}
+    headline, has_lexicon = plan.config.readout[0], plan.teacher.lexicon is not None
+    return LEADERBOARD, leaderboard(
+        scores, plan.corpora.evals, results.rungs, headline=headline, has_lexicon=has_lexicon
+    )
 
 
-def _ablation_board(plan: Plan, scores: CellScores) -> tuple[str, dict[str, Any]]:
-    headline = {c.arm: found for c, found in scores.items() if c.readout == plan.config.readout[0]}
+def _ablation_board(plan: Plan, results: Results) -> tuple[str, dict[str, Any]]:
+    headline = {c.arm: found for c, found in results.scores.items() if c.readout == plan.config.readout[0]}
     return ABLATION, ablation(headline, plan.config.seed)
 
 
@@ -83,19 +96,31 @@ class _Runner:
         self._suggester = Suggester(plan.corpora.train, plan.teacher)
         self._constant = constant_vad(plan.corpora.train)
         self._timings: dict[str, Any] = run.read_json(TIMINGS) if (run.path / TIMINGS).exists() else {"cells": {}}
+        self._keep = {model.local.name for model in plan.models if model.spec in plan.config.keep}
+        self._left: set[str] = set()
         self._scores: CellScores = {}
+        self._rungs: list[dict[str, Any]] = []
 
-    def run(self) -> CellScores:
-        """Finishes every cell, in the plan's order; returns the scores of those that were judged."""
+    def run(self) -> Results:
+        """Finishes every cell, in the plan's order, but for those of candidates that have left the race."""
         self._journal.record("plan", cells=[cell.key for cell in self._plan.cells])
-        for cell in self._plan.cells:
-            if cell.stage == "baseline":
-                self._baseline(cell)
-            elif cell.stage == "training":
-                self._train(cell)
-            else:
-                self._answers(cell)
-        return self._scores
+        for examples, cells in groupby(self._plan.cells, key=lambda cell: cell.examples):
+            running = [cell for cell in cells if cell.candidate not in self._left]
+            for cell in running:
+                self._do(cell)
+            if examples:
+                self._judge_rung(examples, running)
+        return Results(self._scores, self._rungs)
+
+    def _do(self, cell: Cell) -> None:
+        if cell.stage == "baseline":
+            self._baseline(cell)
+        elif cell.stage == "race":
+            self._race(cell)
+        elif cell.stage == "training":
+            self._train(cell)
+        else:
+            self._answers(cell)
 
     def _baseline(self, cell: Cell) -> None:
         folder = self._run.cell(cell.key)
@@ -117,53 +142,92 @@ class _Runner:
         self._take_in(cell, folder)
 
     def _train(self, cell: Cell) -> None:
-        plan, arm = self._plan, self._arms[cell.arm]
         folder = self._run.cell(cell.key)
-        if not work.is_trained(folder, arm.recipe):
+        if not work.is_trained(folder, self._arms[cell.arm].recipe):
             cost = Cost()
-            work.fine_tune(
-                self._load(cell),
-                plan.corpora.train,
-                plan.corpora.flips if arm.recipe.flip else (),
-                arm.recipe,
-                folder,
-                title=_title(cell),
-                words=plan.teacher.word_values(),
-                seed=arm.seed,
-                checkpoint_seconds=plan.config.checkpoint_seconds,
-                progress=self._progress,
-                cost=cost,
-            )
+            self._fine_tune(cell, folder, None, cost)
             self._spent(cell, asdict(cost))
         folder.drop_scratch()
         self._journal.record("trained", **asdict(cell), files=folder.hashes(), **work.training_log(folder))
+
+    def _fine_tune(self, cell: Cell, folder: CellFolder, pause: work.Pause | None, cost: Cost) -> None:
+        plan, arm = self._plan, self._arms[cell.arm]
+        work.fine_tune(
+            self._load(cell),
+            plan.corpora.train,
+            plan.corpora.flips if arm.recipe.flip else (),
+            arm.recipe,
+            folder,
+            pause=pause,
+            title=_title(cell),
+            words=plan.teacher.word_values(),
+            seed=arm.seed,
+            checkpoint_seconds=plan.config.checkpoint_seconds,
+            progress=self._progress,
+            cost=cost,
+        )
+
+    def _race(self, cell: Cell) -> None:
+        """Trains a candidate as far as a rung and judges it there."""
+        folder = self._run.cell(cell.key)
+        if folder.metrics() is None:
+            recipe = self._arms[cell.arm].recipe
+            cost = Cost()
+            if not work.is_trained(folder, recipe):
+                self._fine_tune(cell, self._training(cell), work.Pause(cell.examples, folder), cost)
+            candidate = work.tuned(self._load(cell), folder, recipe)
+            self._read_out(cell, candidate, folder, folder, cost)
+        self._take_in(cell, folder)
+
+    def _judge_rung(self, examples: int, cells: Sequence[Cell]) -> None:
+        """Decides who trains on, and drops what the others would have needed to."""
+        scores = {cell.candidate: rank(list(self._scores[cell].values())) for cell in cells}
+        standings = judge_rung(scores, self._keep)
+        rung = {"examples": examples, "standings": [asdict(standing) for standing in standings]}
+        self._journal.record("rung", **rung)
+        self._rungs.append(rung)
+        self._left |= {standing.candidate for standing in standings if standing.leaves}
+        for cell in cells:
+            if cell.candidate in self._left:
+                self._training(cell).drop()
 
     def _answers(self, cell: Cell) -> None:
         """Reads a candidate out, as it is or as its arm trained it, and judges it."""
         folder = self._run.cell(cell.key)
         if folder.metrics() is None:
             candidate = self._load(cell)
+            training = folder
             if cell.stage == "tuned":
-                candidate = work.tuned(candidate, self._training(cell), self._arms[cell.arm].recipe)
-            limit = self._plan.config.zero_shot_limit if cell.stage == "zero-shot" else None
-            readout, numerics = self._readout(cell, candidate, folder, limit)
-            cost = Cost()
-            rows = work.decode(
-                _title(cell), readout, self._evals, folder, limit=limit, progress=self._progress, cost=cost
-            )
-            if isinstance(readout, Written):
-                cost.counts = readout.counts
-            self._finish(cell, folder, rows, {**asdict(cost), "parameters": candidate.parameters}, numerics)
+                training = self._training(cell)
+                candidate = work.tuned(candidate, training, self._arms[cell.arm].recipe)
+            self._read_out(cell, candidate, training, folder, Cost())
         self._take_in(cell, folder)
 
+    def _read_out(self, cell: Cell, candidate: Candidate, training: CellFolder, folder: CellFolder, cost: Cost) -> None:
+        """Reads out a candidate with what lies in ``training``, and finishes the cell."""
+        evals, limit = self._evals_of(cell)
+        readout, numerics = self._readout(cell, candidate, training, folder)
+        rows = work.decode(_title(cell), readout, evals, folder, limit=limit, progress=self._progress, cost=cost)
+        if isinstance(readout, Written):
+            cost.counts = readout.counts
+        self._finish(cell, folder, rows, {**asdict(cost), "parameters": candidate.parameters}, numerics)
+
+    def _evals_of(self, cell: Cell) -> tuple[Sequence[EvalSet], int | None]:
+        """What a cell is judged on, and how many records of each set."""
+        race = self._plan.corpora.race
+        if cell.stage == "race" and race:
+            return (race,), None
+        return self._evals, self._plan.config.zero_shot_limit if cell.stage == "zero-shot" else None
+
     def _readout(
-        self, cell: Cell, candidate: Candidate, folder: CellFolder, limit: int | None
+        self, cell: Cell, candidate: Candidate, training: CellFolder, folder: CellFolder
     ) -> tuple[Readout, dict[str, Any]]:
         """The cell's readout, and what its metrics say about its numerics."""
-        records = [record for _, record in work.wanted_records(self._evals, limit)]
+        evals, limit = self._evals_of(cell)
+        records = [record for _, record in work.wanted_records(evals, limit)]
         equal = bit_equal(candidate, records)
         if cell.readout == "scored":
-            training, tune = self._training(cell), self._plan.corpora.tune
+            tune = self._plan.corpora.tune
             work.tune_for_scoring(candidate, training, folder, tune, alone=not equal)
             readout = work.scored_readout(candidate, training, folder, self._suggester, alone=not equal)
             return readout, {"bit_equal": equal}
@@ -183,7 +247,7 @@ class _Runner:
     def _finish(
         self, cell: Cell, folder: CellFolder, rows: list[Row], cost: dict[str, Any], numerics: dict[str, Any]
     ) -> None:
-        scores = judge(rows, self._evals, self._constant, self._plan.config.seed)
+        scores = judge(rows, self._evals_of(cell)[0], self._constant, self._plan.config.seed)
         corpora = {name: score.to_dict() for name, score in scores.items()}
         names = {name: value for name, value in asdict(cell).items() if name != "key"}
         folder.finish(rows, {**names, **numerics, "corpora": corpora})
@@ -196,7 +260,7 @@ class _Runner:
     def _take_in(self, cell: Cell, folder: CellFolder) -> None:
         """Records a finished cell; its scores are drawn from its replies, with the resamples that comparisons need."""
         self._journal.record("cell", **asdict(cell), files=folder.hashes())
-        self._scores[cell] = judge(folder.replies(), self._evals, self._constant, self._plan.config.seed)
+        self._scores[cell] = judge(folder.replies(), self._evals_of(cell)[0], self._constant, self._plan.config.seed)
 
 
 def _title(cell: Cell) -> str:

@@ -60,6 +60,10 @@ class CellFolder:
         """Removes the scratch folder, if there is one."""
         shutil.rmtree(self.scratch, ignore_errors=True)
 
+    def drop(self) -> None:
+        """Removes the folder of a cell that will not be finished."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
     def replies(self) -> list[dict[str, Any]]:
         """The finished cell's rows.
 

@@ -29,12 +29,20 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, balance: tor
     return each.mean(dim=-1).sum()
 
 
-def label_balance(labels: Sequence[Sequence[int]], size: int) -> list[float]:
-    r"""For each of ``size`` labels :math:`\sqrt{n_-/n_+}`, at least 1; 1 for a label without examples.
+def label_counts(labels: Sequence[Sequence[int]], size: int) -> list[int]:
+    """How many examples have each of ``size`` labels, given the label indices of every example."""
+    return [
+        int(n)
+        for n in np.bincount(np.array([label for each in labels for label in each], dtype=np.int64), minlength=size)
+    ]
+
+
+def label_balance(counts: Sequence[int], examples: int) -> list[float]:
+    r"""For each label :math:`\sqrt{n_-/n_+}`, at least 1; 1 for a label without examples.
 
     Args:
-        labels: the label indices of every training example.
+        counts: of the label among so many ``examples``.
     """
-    counts = np.bincount(np.array([label for each in labels for label in each], dtype=np.int64), minlength=size)
-    odds = (len(labels) - counts) / np.maximum(counts, 1)
-    return [float(x) for x in np.where(counts > 0, np.maximum(odds**_BALANCE, 1.0), 1.0)]
+    positive = np.array(counts)
+    odds = (examples - positive) / np.maximum(positive, 1)
+    return [float(x) for x in np.where(positive > 0, np.maximum(odds**_BALANCE, 1.0), 1.0)]

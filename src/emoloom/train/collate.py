@@ -12,6 +12,9 @@ from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
 from emoloom.model.prompts import Prompter
 
+MASKED = -100
+"""The target of a token that is not learnt; what PyTorch's cross-entropy ignores."""
+
 
 @dataclass(frozen=True)
 class Example:
@@ -19,7 +22,8 @@ class Example:
 
     Attributes:
         prompt: the prompt's own tokens, after the shared prefix.
-        reply: the tokens of ``line`` and the end-of-sequence token.
+        reply: the tokens of ``line`` and the end-of-sequence token, as the model is shown them.
+        targets: for each of them what is to be learnt in its place, :data:`MASKED` for nothing.
         line: the reply as text.
         labels: indices of its labels in the ``goemotions`` space.
         vad: the record's VAD before it is rounded to two decimals.
@@ -31,6 +35,7 @@ class Example:
     record_id: str
     prompt: tuple[int, ...]
     reply: tuple[int, ...]
+    targets: tuple[int, ...]
     line: str = ""
     labels: tuple[int, ...] = ()
     vad: VAD = (0.5, 0.5, 0.5)
@@ -40,6 +45,11 @@ class Example:
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.reply)
+
+    @property
+    def learnt(self) -> int:
+        """How many of the reply's tokens are learnt."""
+        return sum(target != MASKED for target in self.targets)
 
 
 def examples(records: Sequence[Record], prompter: Prompter) -> list[Example]:
@@ -60,11 +70,13 @@ def _example(record: Record, prompter: Prompter, counts: Counter[str]) -> Exampl
             remedy="Train on a corpus with labels; fetch a lexicon for weak VAD.",
         )
     line = make_reply(record.labels, record.vad.triple, record.rationale, GOEMOTIONS).line()
+    reply = tuple(prompter.encode_reply(line))
     rarest = min(record.labels, key=lambda label: (counts[label], label))
     return Example(
         record.id,
         prompter.encode(record).own,
-        tuple(prompter.encode_reply(line)),
+        reply,
+        reply,
         line,
         tuple(GOEMOTIONS.index[label] for label in record.labels),
         record.vad.triple,

@@ -20,7 +20,7 @@ from emoloom.train.collate import Example
 from emoloom.train.objective import Objective
 
 Advance = Callable[[int], None]
-"""Told how many more examples were trained on."""
+"""Told how many more examples lie behind: first those of the checkpoint, then each batch."""
 
 # The heads begin at zero; with the rate of full fine-tuning they would hardly leave it.
 _HEAD_RATE = 3e-3
@@ -83,6 +83,7 @@ def train(
     recipe: Recipe,
     *,
     total: int,
+    until: int,
     seed: int,
     checkpoint: Path,
     checkpoint_seconds: float,
@@ -91,10 +92,11 @@ def train(
     """Trains the parameters of ``model`` that require gradients and the objective's heads, from ``checkpoint`` on if there is
     one.
 
-    The result is the same bits whether or not it was interrupted, on the same machine with the same number of threads.
+    The result is the same bits whether or not it was interrupted or paused, on the same machine with the same number of threads.
 
     Args:
         total: how many examples to train on.
+        until: after about how many of them to pause, at the end of a step, with everything in the checkpoint.
         seed: decides the order of the examples.
         checkpoint: file to go on from, written every ``checkpoint_seconds``.
 
@@ -116,7 +118,8 @@ def train(
     saved = time.monotonic()
     # Dropout would draw random numbers that a checkpoint does not hold.
     model.eval()
-    for step in range(done, steps):
+    stop = math.ceil(steps * until / total)
+    for step in range(done, stop):
         batch = [examples[index] for index in order.batch(step)]
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * _schedule(recipe, step, steps)
@@ -126,7 +129,8 @@ def train(
             order.observe(losses["entropy"][-1])
         seen += len(batch)
         advance(len(batch))
-        if time.monotonic() - saved > checkpoint_seconds and step + 1 < steps:
+        due = step + 1 == stop or time.monotonic() - saved > checkpoint_seconds
+        if due and step + 1 < steps:
             progress = {"step": step + 1, "examples": seen, "losses": losses, "order": order.state()}
             save_checkpoint(checkpoint, named, optimizer, progress)
             saved = time.monotonic()
@@ -141,7 +145,7 @@ def _step(
     named: Mapping[str, torch.nn.Parameter],
 ) -> dict[str, float]:
     """One optimizer step; returns the mean of each term."""
-    tokens = sum(len(example.reply) for example in batch)
+    tokens = sum(example.learnt for example in batch)
     means: dict[str, float] = {}
     for start in range(0, len(batch), recipe.micro_batch):
         terms = objective(batch[start : start + recipe.micro_batch])

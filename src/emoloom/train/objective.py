@@ -17,12 +17,12 @@ from emoloom.config import Recipe
 from emoloom.contract.affect import AFFECT, VAD
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.heads import Heads
-from emoloom.model.labelling import FirstLabel, among_labels, cannot_follow, entropy
+from emoloom.model.labelling import FirstLabel, cannot_follow, entropy
 from emoloom.model.layout import Layout, lay_out
 from emoloom.model.prompts import Prompter
 from emoloom.model.vocabulary import Vocabulary
 from emoloom.train.appraise import appraisal_loss, calibrated_profiles
-from emoloom.train.classify import classification_loss, label_balance
+from emoloom.train.classify import classification_loss, label_balance, label_counts
 from emoloom.train.collate import Example
 from emoloom.train.passed import Passed, run_forward
 from emoloom.train.preserve import Words, expected_misses, preserving_loss
@@ -59,14 +59,16 @@ class Objective:
         self._recipe = recipe
         self._device = next(model.parameters()).device
         self.heads: Heads | None = None
-        if recipe.l_cls or recipe.l_reg:
-            size = model.get_output_embeddings().weight.shape[1]
-            self.heads = Heads(size, len(GOEMOTIONS.labels)).to(self._device)
-        self._balance = self._tensor(label_balance([e.labels for e in examples], len(GOEMOTIONS.labels)))
+        counts = label_counts([e.labels for e in examples], len(GOEMOTIONS.labels))
+        self._balance = self._tensor(label_balance(counts, len(examples)))
         self._layouts: dict[str, Layout] = {}
         if recipe.l_cls or recipe.l_reg or recipe.l_vad or recipe.l_app or recipe.mixture == "entropy":
             vocabulary = Vocabulary(prompter.tokenizer)
             self._first = FirstLabel(prompter, vocabulary, GOEMOTIONS, self._device)
+            shares = self._first.log_shares(counts)
+            self._log_shares = self._tensor(shares)
+            if recipe.l_cls or recipe.l_reg:
+                self.heads = Heads(model.get_output_embeddings().weight.shape[1], shares).to(self._device)
             anchors = [words[label] for label in GOEMOTIONS.labels] if recipe.l_vad else [(0.5, 0.5, 0.5)]
             self._words = Words(vocabulary, words, anchors, self._device)
             for example in examples:
@@ -92,7 +94,7 @@ class Objective:
             return terms
         rows = [start + self._layouts[e.line].label for start, e in zip(passed.starts, examples, strict=True)]
         log_probabilities = self._first.log_probabilities(passed.logits[rows])
-        labels = among_labels(log_probabilities)
+        labels = (log_probabilities + self._log_shares).softmax(dim=-1)
         if self.heads is not None:
             logits, vad = self.heads(passed.states[rows], log_probabilities)
             if recipe.l_cls:
@@ -117,7 +119,7 @@ class Objective:
 
     def _preserving(self, passed: Passed, labels: torch.Tensor) -> torch.Tensor:
         layouts = [self._layouts[example.line] for example in passed.examples]
-        replies = [example.reply for example in passed.examples]
+        replies = [example.targets for example in passed.examples]
         target, weight = self._vad(passed.examples)
         misses = expected_misses(passed.logits, passed.starts, layouts, target)
         words = self._words.implied(passed.logits, passed.starts, layouts, replies, labels, target)

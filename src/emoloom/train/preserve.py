@@ -100,6 +100,7 @@ class Words:
         between known words and the rest.
 
         Args:
+            replies: the targets of each; words that are not learnt are left out.
             labels: (B, L), q.
             target: (B, 3), v.
 

@@ -1,4 +1,4 @@
-"""The supervised loss: cross-entropy on the reply's tokens, the prompt masked."""
+"""The supervised loss: cross-entropy on the targets, the prompt masked."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from emoloom.train.passed import Passed
 
 
 def sft_loss(passed: Passed) -> torch.Tensor:
-    r"""Sum over the reply tokens of :math:`-\log p(r_t \mid \text{prompt}, r_{<t})`, a scalar.
+    r"""Sum over the targets of :math:`-\log p(r_t \mid \text{prompt}, r_{<t})`, a scalar.
 
-    It is a sum so that micro-batches add up to a batch; the caller divides by the batch's reply tokens. No token is masked
-    by its id: where padding and end-of-sequence share one, the end would never be learned.
+    It is a sum so that micro-batches add up to a batch; the caller divides by the batch's targets. No token is masked by its
+    id: where padding and end-of-sequence share one, the end would never be learned.
     """
     return cross_entropy(passed.logits, passed.targets, reduction="sum")
