@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from emoloom.cli import options
 from emoloom.cli.flips import show_flips
-from emoloom.data.files import DATA_VARIABLE
 from emoloom.data.load import CORPORA, JSONL, available, load, splits_of
 from emoloom.data.splits import SPLITS, SplitReport
 from emoloom.report.table import plain_console
 
 app = typer.Typer(help="List, show and check corpora.", no_args_is_help=True)
 
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help=f"Folder that holds the corpora; ${DATA_VARIABLE} by default.")
-]
-
 
 @app.command()
-def ls(data_dir: DataDir = None) -> None:
+def ls(data_dir: options.DataDir = None) -> None:
     """List the corpora and where each would be read from."""
     places = available(data_dir)
     table = Table("corpus", "taxonomy", "place")
@@ -40,7 +35,7 @@ def show(
     flip: Annotated[
         bool, typer.Option("--flip", help="Print pairs of a record and its mirror image on the valence axis.")
     ] = False,
-    data_dir: DataDir = None,
+    data_dir: options.DataDir = None,
 ) -> None:
     """Print records as JSON lines, or those that Valence Flip can mirror beside their mirror image."""
     records = load(*_parse(corpus), data_dir).records
@@ -57,7 +52,7 @@ def check(
         list[str] | None, typer.Argument(metavar="[CORPUS]...", help="All that are at hand by default.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the reports as one JSON object.")] = False,
-    data_dir: DataDir = None,
+    data_dir: options.DataDir = None,
 ) -> None:
     """Load every split and report rows read, kept and dropped."""
     names = corpora or list(available(data_dir))
