@@ -11,8 +11,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from emoloom.contract.affect import ATOMS
-from emoloom.data.appraisals import load_starter
-from emoloom.data.appraised import Appraised
+from emoloom.data.load_appraised import load_starter
+from emoloom.data.questionnaire import Appraised
 from emoloom.screen import appraisal
 from emoloom.screen.appraisal import atoms_of, build, folds_of, load_verifier, verifier_card
 from emoloom.screen.appraisal_card import CONTRASTS, _calibration

@@ -13,8 +13,8 @@ from sklearn.model_selection import GroupKFold
 
 from emoloom.assets.cache import Say, silent
 from emoloom.assets.verifiers import verifier_folder
-from emoloom.data.appraisals import AppraisedCorpus, load_appraised, load_starter
-from emoloom.data.appraised import Appraised
+from emoloom.data.load_appraised import AppraisedCorpus, load_appraised, load_starter
+from emoloom.data.questionnaire import Appraised
 from emoloom.lexicon.appraisal import VERSION, Floats, Verifier
 from emoloom.lexicon.appraisal_fit import Heads, fit
 from emoloom.screen.appraisal_card import CONTRASTS, make_card

@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from emoloom.contract.affect import ATOMS
-from emoloom.data.appraisals import AppraisedCorpus
-from emoloom.data.appraised import Appraised
+from emoloom.data.load_appraised import AppraisedCorpus
+from emoloom.data.questionnaire import Appraised
 from emoloom.lexicon.appraisal import VERSION
 
 Values = npt.NDArray[np.float64]
