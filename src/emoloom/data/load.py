@@ -9,7 +9,6 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
-from emoloom.contract.taxonomy import Taxonomy, taxonomy
 from emoloom.data import dailydialog, emobank, empathetic, goemotions, hub, jsonl, starter
 from emoloom.data.corpus import Corpus
 from emoloom.data.files import DATA_VARIABLE, data_folder, decode, read_bytes
@@ -62,17 +61,6 @@ def load(name: str, split: str, data_dir: Path | None = None, *, whole: bool = F
 def splits_of(name: str) -> tuple[str, ...]:
     """The splits that a corpus has; a JSONL file counts as ``train``."""
     return SPLITS[:1] if name.startswith(JSONL) else SPLITS
-
-
-def taxonomy_of(name: str) -> Taxonomy:
-    """The label space of a corpus.
-
-    Raises:
-        EmoLoomError: the name is unknown, or a JSONL file can't be read.
-    """
-    if name.startswith(JSONL):
-        return taxonomy(load(name, SPLITS[0]).records[0].taxonomy)
-    return _corpus(name).taxonomy
 
 
 def available(data_dir: Path | None = None) -> dict[str, str]:
