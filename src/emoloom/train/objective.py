@@ -20,7 +20,6 @@ from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel, among_labels, cannot_follow, entropy
 from emoloom.model.layout import Layout, lay_out
 from emoloom.model.prompts import Prompter
-from emoloom.model.vocabulary import Vocabulary
 from emoloom.train.appraise import appraisal_loss, calibrated_profiles
 from emoloom.train.batch import BatchOutput, run_batch
 from emoloom.train.classify import classification_loss, label_balance
@@ -65,12 +64,11 @@ class Objective:
         self._balance = self._tensor(label_balance([e.labels for e in examples], len(GOEMOTIONS.labels)))
         self._layouts: dict[str, Layout] = {}
         if recipe.l_cls or recipe.l_reg or recipe.l_vad or recipe.l_app or recipe.mixture == "entropy":
-            vocabulary = Vocabulary(prompter.tokenizer)
-            self._first = FirstLabel(prompter, vocabulary, GOEMOTIONS, self._device)
+            self._first = FirstLabel(prompter, GOEMOTIONS, self._device)
             anchors = [words[label] for label in GOEMOTIONS.labels] if recipe.l_vad else [(0.5, 0.5, 0.5)]
-            self._words = Words(vocabulary, words, anchors, self._device)
+            self._words = Words(prompter.vocabulary, words, anchors, self._device)
             for example in examples:
-                layout = lay_out(vocabulary, example.line, example.reply)
+                layout = lay_out(prompter.vocabulary, example.line, example.reply)
                 if layout is None:
                     raise cannot_follow(prompter)
                 self._layouts[example.line] = layout
