@@ -15,10 +15,11 @@ app = typer.Typer(help="Build and judge the appraisal verifier.", no_args_is_hel
 @app.command()
 def fit(data_dir: options.DataDir = None) -> None:
     """Fit the verifier on the appraisal corpora at hand and keep it in the cache; done once for the same data."""
-    from emoloom.screen.appraisal import build, verifier_card
+    from emoloom.screen.appraisal import build, read_card
 
-    typer.echo(f"verifier  {build(data_dir, _say)}")
-    _show(verifier_card(data_dir))
+    folder = build(data_dir, _say)
+    typer.echo(f"verifier  {folder}")
+    _show(read_card(folder))
 
 
 @app.command()
@@ -27,9 +28,9 @@ def card(
     as_json: options.AsJson = False,
 ) -> None:
     """Say what the verifier was fitted on and how well it reads texts that it has not seen."""
-    from emoloom.screen.appraisal import verifier_card
+    from emoloom.screen.appraisal import build, read_card
 
-    figures = verifier_card(data_dir, _say)
+    figures = read_card(build(data_dir, _say))
     if as_json:
         typer.echo(json.dumps(figures, indent=2))
     else:
