@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emoloom.data.load import CORPORA, available, load, splits_of
+from emoloom.data.load import CORPORA, available, load, parse_place, splits_of
 from emoloom.errors import EmoLoomError
 
 ROWS_READ = {
@@ -130,6 +130,23 @@ def test_unknown_names_are_answered_with_close_ones() -> None:
     for split in ("validation", "valid", "Train", ""):
         with pytest.raises(EmoLoomError, match=f"starter: unknown split '{split}'"):
             load("starter", split)
+
+
+@pytest.mark.parametrize(
+    ("spec", "place"),
+    [
+        ("starter", ("starter", "test")),
+        ("starter:dev", ("starter", "dev")),
+        ("starter:", ("starter", "test")),
+        ("starter:odd", ("starter", "odd")),
+        ("jsonl:a.jsonl", ("jsonl:a.jsonl", "train")),
+        ("jsonl:C:/a.jsonl", ("jsonl:C:/a.jsonl", "train")),
+        ("jsonl:C:/a.jsonl:dev", ("jsonl:C:/a.jsonl", "dev")),
+        ("jsonl:dev", ("jsonl:dev", "train")),
+    ],
+)
+def test_a_corpus_is_named_with_or_without_its_split(spec: str, place: tuple[str, str]) -> None:
+    assert parse_place(spec, "test") == place
 
 
 def test_the_data_folder_comes_from_the_argument_or_the_environment(

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from emoloom.cli import options
 from emoloom.cli.flips import show_flips
-from emoloom.data.load import CORPORA, JSONL, available, load, splits_of
+from emoloom.data.load import CORPORA, available, load, parse_place, splits_of
 from emoloom.data.splits import SPLITS, SplitReport
 from emoloom.report.table import plain_console
 
@@ -38,7 +38,7 @@ def show(
     data_dir: options.DataDir = None,
 ) -> None:
     """Print records as JSON lines, or those that Valence Flip can mirror beside their mirror image."""
-    records = load(*_parse(corpus), data_dir).records
+    records = load(*parse_place(corpus, SPLITS[0]), data_dir).records
     if flip:
         show_flips(records, limit, corpus)
         return
@@ -61,13 +61,6 @@ def check(
         typer.echo(json.dumps({"splits": [report.to_dict() for report in reports]}))
     else:
         plain_console().print(_table(reports))
-
-
-def _parse(spec: str) -> tuple[str, str]:
-    """``CORPUS[:SPLIT]`` as (corpus, split). The path in ``jsonl:FILE`` may itself contain colons."""
-    name, colon, split = spec.rpartition(":")
-    is_file = spec.startswith(JSONL) and (name + colon == JSONL or split not in SPLITS)
-    return (name, split) if colon and not is_file else (spec, SPLITS[0])
 
 
 def _table(reports: list[SplitReport]) -> Table:

@@ -23,6 +23,18 @@ CORPORA: Mapping[str, Corpus] = {
 JSONL = "jsonl:"
 
 
+def parse_place(spec: str, default_split: str) -> tuple[str, str]:
+    """``CORPUS[:SPLIT]`` as corpus and split; :func:`load` refuses what is unknown.
+
+    The path in ``jsonl:FILE`` may itself contain colons; without a split such a file is ``train``, whatever the default.
+    """
+    if spec.startswith(JSONL):
+        file, _, split = spec.removeprefix(JSONL).rpartition(":")
+        return (JSONL + file, split) if file and split in SPLITS else (spec, SPLITS[0])
+    corpus, _, split = spec.partition(":")
+    return corpus, split or default_split
+
+
 class _Reading(NamedTuple):
     draft: Draft
     sha256: str
