@@ -10,9 +10,13 @@ from rich.table import Table
 
 from emoloom.cli import options
 from emoloom.cli.flips import show_flips
-from emoloom.data.load import CORPORA, available, load, parse_place, splits_of
+from emoloom.data.load import CORPORA, available, bad_lines, load, parse_place, splits_of
 from emoloom.data.splits import SPLITS, SplitReport
+from emoloom.errors import EmoLoomError
 from emoloom.report.table import plain_console
+
+SHOWN = 20
+"""Bad lines of a file that are told one by one."""
 
 app = typer.Typer(help="List, show and check corpora.", no_args_is_help=True)
 
@@ -54,13 +58,25 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the reports as one JSON object.")] = False,
     data_dir: options.DataDir = None,
 ) -> None:
-    """Load every split and report rows read, kept and dropped."""
+    """Load every split and report rows read, kept and dropped, or every bad line of a file of your own."""
     names = corpora or list(available(data_dir))
+    for name in names:
+        _refuse_bad_lines(name, bad_lines(name))
     reports = [load(name, split, data_dir).report for name in names for split in splits_of(name)]
     if as_json:
         typer.echo(json.dumps({"splits": [report.to_dict() for report in reports]}))
     else:
         plain_console().print(_table(reports))
+
+
+def _refuse_bad_lines(name: str, bad: list[EmoLoomError]) -> None:
+    """Prints what is wrong with the first :data:`SHOWN` lines and raises where there is any."""
+    for error in bad[:SHOWN]:
+        typer.echo(error, err=True)
+    if bad:
+        shown = f", the first {SHOWN} shown above" if len(bad) > SHOWN else ""
+        lines = "1 bad line" if len(bad) == 1 else f"{len(bad)} bad lines"
+        raise EmoLoomError(f"{lines}{shown}", where=name, remedy="Mend the file and check it again.")
 
 
 def _table(reports: list[SplitReport]) -> Table:

@@ -70,6 +70,18 @@ def load(name: str, split: str, data_dir: Path | None = None, *, whole: bool = F
     return draft.finish(name, split, sha256=reading.sha256, source=reading.source)
 
 
+def bad_lines(name: str) -> list[EmoLoomError]:
+    """What is wrong with each bad line of a ``jsonl:FILE``, in order; the rows of a published corpus are kept or dropped.
+
+    Raises:
+        EmoLoomError: the file cannot be read.
+    """
+    if not name.startswith(JSONL):
+        return []
+    path = Path(name.removeprefix(JSONL))
+    return jsonl.scan(decode(read_bytes(path), str(path)), SPLITS[0], name=path.stem, where=str(path))[1]
+
+
 def splits_of(name: str) -> tuple[str, ...]:
     """The splits that a corpus has; a JSONL file counts as ``train``."""
     return SPLITS[:1] if name.startswith(JSONL) else SPLITS
