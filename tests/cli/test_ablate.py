@@ -39,6 +39,18 @@ def test_arms_are_trained_and_compared(emoloom: Emoloom, settings: Path, data: P
     assert lasting(tmp_path / "run") == before
 
 
+def test_flags_of_a_screening_are_heard(emoloom: Emoloom, settings: Path, data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    flags = ("--seed", 3, "--epochs", 2, "--readout", "free", "--seeds", 1, "--part-seeds", 1, "--trust-remote-code")
+    done = emoloom("ablate", "--config", settings, "--eval", f"jsonl:{data}", *flags, "--out", run)
+    assert done.code == 0, done.err
+    config = json.loads((run / "manifest.json").read_text())["config"]
+    assert (config["seed"], config["recipe"]["epochs"], config["recipe"]["batch_size"]) == (3, 2, 2)
+    assert (config["readout"], config["trust_remote_code"]) == (["free"], True)
+    refused = emoloom("ablate", "--config", settings, "--lexicon", "warriner", "--out", tmp_path / "other")
+    assert (refused.code, "Run `emoloom fetch lexicon:warriner`" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Emoloom
 from typer.testing import CliRunner
 
 from emoloom.cli.data import app
@@ -61,6 +62,35 @@ def test_a_file_is_checked_as_one_split(folder: Path) -> None:
     (folder / "mine.jsonl").write_text('{"text":"hm"}\n', encoding="utf-8")
     [split] = json.loads(_run("check", f"jsonl:{folder / 'mine.jsonl'}", "--json"))["splits"]
     assert (split["corpus"], split["rows_kept"]) == ("jsonl:mine", 1)
+
+
+def test_every_bad_line_of_a_file_is_told(emoloom: Emoloom, tmp_path: Path) -> None:
+    lines = [
+        '{"text":"fine"}',
+        "{",
+        '{"text":"a","labels":["joyy"]}',
+        '{"text":"b","id":"x"}',
+        '{"text":"c","id":"x"}',
+        "[]",
+    ]
+    file = tmp_path / "mine.jsonl"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    done = emoloom("data", "check", "starter", f"jsonl:{file}")
+    *told, last = done.err.splitlines()
+    assert (done.code, done.out) == (2, "")
+    assert [line.removeprefix(f"{file}:").partition(" ")[0] for line in told] == ["2:", "3:", "5:", "6:"]
+    assert "Did you mean joy" in told[1]
+    assert "id 'x' already occurs in line 4" in told[2]
+    assert last == f"error: jsonl:{file}: 4 bad lines. Mend the file and check it again."
+
+
+def test_many_bad_lines_are_counted_and_some_told(emoloom: Emoloom, tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text("oh\n" * 50, encoding="utf-8")
+    done = emoloom("data", "check", f"jsonl:{file}")
+    *told, last = done.err.splitlines()
+    assert (done.code, len(told)) == (2, 20)
+    assert "50 bad lines, the first 20 shown above" in last
 
 
 def test_show_prints_contract_records(folder: Path) -> None:

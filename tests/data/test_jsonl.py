@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from emoloom.contract.record import Appraisal, Record, Vad
-from emoloom.data.load import load, taxonomy_of
+from emoloom.data.load import load
 from emoloom.errors import EmoLoomError
 
 
@@ -47,7 +47,6 @@ def test_a_record_survives_being_written_and_read(tmp_path: Path) -> None:
     name = _write(tmp_path, record.line(), "")
     split = load(name, "train")
     assert split.records == (record,)
-    assert taxonomy_of(name).name == "empathetic"
     assert split.report.sha256 == hashlib.sha256((tmp_path / "mine.jsonl").read_bytes()).hexdigest()
     assert split.report.corpus == "jsonl:mine"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emoloom.data.load import CORPORA, available, load, splits_of, taxonomy_of
+from emoloom.data.load import CORPORA, available, load, parse_place, splits_of
 from emoloom.errors import EmoLoomError
 
 ROWS_READ = {
@@ -112,7 +112,7 @@ def test_loading_twice_gives_the_same(corpora: Path) -> None:
 
 
 def test_names_and_taxonomies(tmp_path: Path) -> None:
-    spaces = {name: taxonomy_of(name).name for name in CORPORA}
+    spaces = {name: corpus.taxonomy.name for name, corpus in CORPORA.items()}
     assert spaces == {
         "starter": "goemotions",
         "goemotions": "goemotions",
@@ -125,12 +125,28 @@ def test_names_and_taxonomies(tmp_path: Path) -> None:
 
 
 def test_unknown_names_are_answered_with_close_ones() -> None:
-    for call in (lambda: load("goemotion", "train"), lambda: taxonomy_of("goemotion")):
-        with pytest.raises(EmoLoomError, match=r"unknown corpus 'goemotion'\. Did you mean goemotions"):
-            call()
+    with pytest.raises(EmoLoomError, match=r"unknown corpus 'goemotion'\. Did you mean goemotions"):
+        load("goemotion", "train")
     for split in ("validation", "valid", "Train", ""):
         with pytest.raises(EmoLoomError, match=f"starter: unknown split '{split}'"):
             load("starter", split)
+
+
+@pytest.mark.parametrize(
+    ("spec", "place"),
+    [
+        ("starter", ("starter", "test")),
+        ("starter:dev", ("starter", "dev")),
+        ("starter:", ("starter", "test")),
+        ("starter:odd", ("starter", "odd")),
+        ("jsonl:a.jsonl", ("jsonl:a.jsonl", "train")),
+        ("jsonl:C:/a.jsonl", ("jsonl:C:/a.jsonl", "train")),
+        ("jsonl:C:/a.jsonl:dev", ("jsonl:C:/a.jsonl", "dev")),
+        ("jsonl:dev", ("jsonl:dev", "train")),
+    ],
+)
+def test_a_corpus_is_named_with_or_without_its_split(spec: str, place: tuple[str, str]) -> None:
+    assert parse_place(spec, "test") == place
 
 
 def test_the_data_folder_comes_from_the_argument_or_the_environment(

@@ -8,7 +8,7 @@ from statistics import fmean, linear_regression
 import pytest
 
 from emoloom.contract.affect import AFFECT
-from emoloom.data.appraisals import AppraisedCorpus, load_appraised
+from emoloom.data.load_appraised import AppraisedCorpus, load_appraised
 
 ISEAR = {
     "joy": "joy", "fear": "fear", "anger": "anger", "sadness": "sadness", "disgust": "disgust", "embarrassment": "shame",

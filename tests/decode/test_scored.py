@@ -14,7 +14,6 @@ from emoloom.decode import scored
 from emoloom.decode.scored import read_heads
 from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel
-from emoloom.model.vocabulary import Vocabulary
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def heads() -> Heads:
 @pytest.fixture(scope="module")
 def first() -> FirstLabel:
     prompter = tiny.make_prompter()
-    return FirstLabel(prompter, Vocabulary(prompter.tokenizer), GOEMOTIONS, torch.device("cpu"))
+    return FirstLabel(prompter, GOEMOTIONS, torch.device("cpu"))
 
 
 def test_each_prompt_gets_what_it_gets_alone(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,9 +12,9 @@ from transformers import PreTrainedTokenizerFast
 
 from emoloom.contract.record import make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.model.layout import FIRST_LABEL, NUMBERS, Layout, lay_out, middle
+from emoloom.model.layout import FIRST_LABEL, Layout, lay_out
 from emoloom.model.prompts import Prompter
-from emoloom.model.vocabulary import Vocabulary
+from emoloom.model.vocabulary import NUMBERS, Vocabulary
 
 DIGITS: tuple[tuple[str, str], ...] = ()
 POINT = (("0", "."), ("1", "."))
@@ -127,12 +126,3 @@ def test_whole_words_are_found_with_and_without_a_space() -> None:
 def test_a_tokenizer_that_does_not_show_its_text_is_given_up() -> None:
     line = make_reply(("joy",), (0.5, 0.5, 0.5), "x", GOEMOTIONS).line()
     assert lay_out(Vocabulary(tiny.make_tokenizer()), line, [tiny.END] * 40) is None
-
-
-@pytest.mark.parametrize(("beginning", "mean"), [("", 0.5), ("0", 0.495), ("0.4", 0.445), ("1", 1.0), ("0.07", 0.07)])
-def test_middle(beginning: str, mean: float) -> None:
-    assert middle(beginning) == pytest.approx(mean)
-
-
-def test_numbers_are_all_and_only_two_decimals() -> None:
-    assert list(NUMBERS) == [f"0.{a}{b}" for a, b in itertools.product("0123456789", repeat=2)] + ["1.00"]

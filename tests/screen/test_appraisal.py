@@ -11,10 +11,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from emoloom.contract.affect import ATOMS
-from emoloom.data.appraisals import load_starter
-from emoloom.data.appraised import Appraised
+from emoloom.data.load_appraised import load_starter
+from emoloom.data.questionnaire import Appraised
 from emoloom.screen import appraisal
-from emoloom.screen.appraisal import atoms_of, build, folds_of, load_verifier, verifier_card
+from emoloom.screen.appraisal import atoms_of, build, folds_of, load_verifier, read_card
 from emoloom.screen.appraisal_card import CONTRASTS, _calibration
 
 
@@ -47,7 +47,7 @@ def test_neither_a_person_nor_a_text_is_in_two_folds() -> None:
 
 
 def test_without_corpora_the_starter_is_used_and_the_card_says_so() -> None:
-    card = verifier_card()
+    card = read_card(build())
     assert card["fitted_on"] == "starter"
     assert [source["corpus"] for source in card["sources"]] == ["starter"]
     assert "starter corpus alone" in card["licence_note"]
@@ -63,6 +63,14 @@ def test_it_is_fitted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert build() == folder
     assert load_verifier().atoms(["We won the cup!", "They cheated us."]).shape == (2, 4)
     assert sum(file.stat().st_size for file in folder.iterdir()) < 5_000_000
+
+
+def test_other_code_makes_another_verifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = build()
+    assert read_card(folder)["version"] == folder.name
+    monkeypatch.setattr(appraisal, "code_digest", lambda *_: "other")
+    monkeypatch.setattr(appraisal, "_fit", lambda *_: None)
+    assert build() != folder
 
 
 def test_calibration_compares_predicted_with_said() -> None:

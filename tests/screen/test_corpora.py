@@ -113,7 +113,7 @@ def test_the_default_splits_are_train_and_test(data: Path) -> None:
     ("changes", "message"),
     [
         ({"train": ("startr",)}, "unknown corpus 'startr'. Did you mean starter"),
-        ({"eval": ("starter:tset",)}, "starter:tset: unknown split 'tset'. Did you mean test"),
+        ({"eval": ("starter:tset",)}, "starter: unknown split 'tset'. Did you mean test"),
         ({"eval": ("starter:",), "train": ("starter:dve",)}, "unknown split 'dve'. Did you mean dev"),
     ],
 )

@@ -14,10 +14,10 @@ import torch
 from tests import tiny
 
 from emoloom.config import Recipe
+from emoloom.train.batch import run_batch
 from emoloom.train.collate import Example
 from emoloom.train.loop import Advance, train
 from emoloom.train.objective import Objective
-from emoloom.train.passed import run_forward
 from emoloom.train.sft import sft_loss
 
 PREFIX = tiny.draw(random.Random(7), 16)
@@ -63,7 +63,7 @@ def run_training(
 
 def sft(model: Any, prefix: Sequence[int], examples: Sequence[Example]) -> torch.Tensor:
     """The supervised loss after one forward."""
-    return sft_loss(run_forward(model, prefix, examples))
+    return sft_loss(run_batch(model, prefix, examples))
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from torch.nn.functional import cross_entropy
 
 from emoloom.contract.record import make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.model.vocabulary import Vocabulary
 from emoloom.train.collate import MASKED, Example
 from emoloom.train.mislead import mislead
 
@@ -41,7 +40,7 @@ def test_wrong_labels_are_shown_and_the_records_own_first_label_and_numbers_lear
 ) -> None:
     prompter = PROMPTERS[which]
     pool = [example(labels, vad, which) for labels, vad in rows]
-    for before, after in zip(pool, mislead(pool, prompter, Vocabulary(prompter.tokenizer), 0.7, seed), strict=True):
+    for before, after in zip(pool, mislead(pool, prompter, 0.7, seed), strict=True):
         if after is before:
             continue
         shown, told = json.loads(after.line), json.loads(before.line)
@@ -65,16 +64,15 @@ def test_wrong_labels_are_shown_and_the_records_own_first_label_and_numbers_lear
 
 def test_the_share_is_kept_and_the_draw_repeats() -> None:
     pool = [example((i % 28,), (0.5, 0.5, 0.5), 0) for i in range(400)]
-    vocabulary = Vocabulary(PROMPTERS[0].tokenizer)
-    once, again = (mislead(pool, PROMPTERS[0], vocabulary, 0.3, 5) for _ in range(2))
+    once, again = (mislead(pool, PROMPTERS[0], 0.3, 5) for _ in range(2))
     assert once == again
     assert sum(a is not b for a, b in zip(once, pool, strict=True)) == pytest.approx(0.3 * 400 * 27 / 28, abs=30)
-    assert mislead(pool, PROMPTERS[0], vocabulary, 0.0, 5) == pool
+    assert mislead(pool, PROMPTERS[0], 0.0, 5) == pool
 
 
 def test_what_is_masked_has_no_say_in_the_loss() -> None:
     pool = [example((i,), (0.5, 0.25, 0.75), 0) for i in range(4)]
-    misled = mislead(pool, PROMPTERS[0], Vocabulary(PROMPTERS[0].tokenizer), 0.99, 0)
+    misled = mislead(pool, PROMPTERS[0], 0.99, 0)
     shown = next(after for before, after in zip(pool, misled, strict=True) if after is not before)
     logits = torch.randn(len(shown.reply), tiny.VOCABULARY, generator=torch.Generator().manual_seed(0))
     targets = torch.tensor(shown.targets)

@@ -20,10 +20,10 @@ from emoloom.mixture.sampler import Epochs
 from emoloom.model.load import Candidate
 from emoloom.screen.arms import PARTS
 from emoloom.train.adapter import make_trainable
+from emoloom.train.batch import run_batch
 from emoloom.train.collate import Example, examples
 from emoloom.train.loop import Advance, History, learning_rate, train
 from emoloom.train.objective import REGULARIZERS, Objective
-from emoloom.train.passed import run_forward
 from emoloom.train.sft import sft_loss
 
 PLAIN = Recipe(batch_size=4, micro_batch=2, rank=4, learning_rate=1e-2)
@@ -102,8 +102,8 @@ def plainly(folder: Path, recipe: Recipe, steps: int) -> dict[str, torch.Tensor]
         batch = [pool[i] for i in order.batch(step)]
         optimizer.param_groups[0]["lr"] = learning_rate(recipe, step, steps)
         for start in range(0, len(batch), recipe.micro_batch):
-            passed = run_forward(model, candidate.prompter.prefix, batch[start : start + recipe.micro_batch])
-            loss = sft_loss(passed) / sum(len(one.reply) for one in batch)
+            out = run_batch(model, candidate.prompter.prefix, batch[start : start + recipe.micro_batch])
+            loss = sft_loss(out) / sum(len(one.reply) for one in batch)
             loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(named.values(), recipe.clip)
         optimizer.step()

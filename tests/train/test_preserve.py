@@ -13,9 +13,9 @@ from tests.model.test_layout import DIGITS, POINT, TWO_DIGITS, WHOLE, merging
 
 from emoloom.contract.record import make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.model.layout import NUMBERS, Layout, lay_out
+from emoloom.model.layout import Layout, lay_out
 from emoloom.model.prompts import Prompter
-from emoloom.model.vocabulary import Vocabulary
+from emoloom.model.vocabulary import NUMBERS, Vocabulary
 from emoloom.train.preserve import Words, expected_misses, preserving_loss
 
 CPU = torch.device("cpu")

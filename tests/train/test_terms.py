@@ -17,7 +17,6 @@ from emoloom.contract.affect import AFFECT
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel, entropy
-from emoloom.model.vocabulary import Vocabulary
 from emoloom.train.appraise import appraisal_loss, calibrated_profiles, implied_profile
 from emoloom.train.classify import classification_loss, label_balance, label_counts
 from emoloom.train.regress import regression_loss
@@ -150,7 +149,7 @@ def test_labels_with_one_beginning_share_its_probability_by_how_common_they_are(
 ) -> None:
     prompter = tiny.make_prompter(merges=merges)
     logits = draw(3, len(prompter.tokenizer))
-    first = FirstLabel(prompter, Vocabulary(prompter.tokenizer), GOEMOTIONS, torch.device("cpu"))
+    first = FirstLabel(prompter, GOEMOTIONS, torch.device("cpu"))
     begins = [prompter.encode_reply(label)[0] for label in GOEMOTIONS.labels]
     assert prompter.decode(list(first.opening)) == '{"labels":["'
     found = first.log_probabilities(logits[[2, 0]]).exp()

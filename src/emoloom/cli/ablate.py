@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from emoloom.cli import options
 from emoloom.config import AblationConfig, load_config
 
 
 def ablate(
     model: Annotated[str | None, typer.Option("--model", metavar="SPEC", help="The model to train.")] = None,
-    train: Annotated[
-        list[str] | None, typer.Option("--train", metavar="CORPUS", help="Corpus to fine-tune on. Repeat.")
-    ] = None,
-    train_limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Training records in all.")] = None,
-    evals: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--eval", metavar="[flip:]CORPUS[:SPLIT]", help="Corpus, or flip test of it, to judge on. Repeat."
-        ),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Records judged in each corpus.")] = None,
+    train: options.Train = None,
+    train_limit: options.TrainLimit = None,
+    evals: options.Evals = None,
+    limit: options.Limit = None,
+    readout: options.Readouts = None,
+    epochs: options.Epochs = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Seeds of the full and the plain recipe.")
     ] = None,
     part_seeds: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Seeds of the recipe without each of its parts.")
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder that holds the corpora; $EMOLOOM_DATA by default.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The run's folder; runs/ and a name of the plan by default.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML settings; flags win over it.")] = None,
+    seed: options.Seed = None,
+    lexicon: options.Lexicon = None,
+    data_dir: options.DataDir = None,
+    out: options.Out = None,
+    config: options.ConfigFile = None,
+    trust_remote_code: options.TrustRemoteCode = None,
 ) -> None:
     """Train one model under the full recipe, without each of its parts, and plainly; compare on the same records."""
     settings = load_config(
@@ -46,10 +40,15 @@ def ablate(
             "train_limit": train_limit,
             "eval": evals or None,
             "limit": limit,
+            "readout": readout or None,
+            "epochs": epochs,
             "seeds": seeds,
             "part_seeds": part_seeds,
+            "seed": seed,
+            "lexicon": lexicon,
             "data_dir": data_dir,
             "out": out,
+            "trust_remote_code": trust_remote_code,
         },
         AblationConfig,
     )

@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-app = typer.Typer(help="Build and judge the appraisal verifier.", no_args_is_help=True)
+from emoloom.cli import options
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", metavar="DIR", help="Folder that holds the corpora; $EMOLOOM_DATA by default."),
-]
+app = typer.Typer(help="Build and judge the appraisal verifier.", no_args_is_help=True)
 
 
 @app.command()
-def fit(data_dir: DataDir = None) -> None:
+def fit(data_dir: options.DataDir = None) -> None:
     """Fit the verifier on the appraisal corpora at hand and keep it in the cache; done once for the same data."""
-    from emoloom.screen.appraisal import build, verifier_card
+    from emoloom.screen.appraisal import build, read_card
 
-    typer.echo(f"verifier  {build(data_dir, _say)}")
-    _show(verifier_card(data_dir))
+    folder = build(data_dir, _say)
+    typer.echo(f"verifier  {folder}")
+    _show(read_card(folder))
 
 
 @app.command()
 def card(
-    data_dir: DataDir = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_dir: options.DataDir = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Say what the verifier was fitted on and how well it reads texts that it has not seen."""
-    from emoloom.screen.appraisal import verifier_card
+    from emoloom.screen.appraisal import build, read_card
 
-    figures = verifier_card(data_dir, _say)
+    figures = read_card(build(data_dir, _say))
     if as_json:
         typer.echo(json.dumps(figures, indent=2))
     else:

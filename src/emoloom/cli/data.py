@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from emoloom.cli import options
 from emoloom.cli.flips import show_flips
-from emoloom.data.files import DATA_VARIABLE
-from emoloom.data.load import CORPORA, JSONL, available, load, splits_of
+from emoloom.data.load import CORPORA, available, bad_lines, load, parse_place, splits_of
 from emoloom.data.splits import SPLITS, SplitReport
+from emoloom.errors import EmoLoomError
 from emoloom.report.table import plain_console
+
+SHOWN = 20
+"""Bad lines of a file that are told one by one."""
 
 app = typer.Typer(help="List, show and check corpora.", no_args_is_help=True)
 
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help=f"Folder that holds the corpora; ${DATA_VARIABLE} by default.")
-]
-
 
 @app.command()
-def ls(data_dir: DataDir = None) -> None:
+def ls(data_dir: options.DataDir = None) -> None:
     """List the corpora and where each would be read from."""
     places = available(data_dir)
     table = Table("corpus", "taxonomy", "place")
@@ -40,10 +39,10 @@ def show(
     flip: Annotated[
         bool, typer.Option("--flip", help="Print pairs of a record and its mirror image on the valence axis.")
     ] = False,
-    data_dir: DataDir = None,
+    data_dir: options.DataDir = None,
 ) -> None:
     """Print records as JSON lines, or those that Valence Flip can mirror beside their mirror image."""
-    records = load(*_parse(corpus), data_dir).records
+    records = load(*parse_place(corpus, SPLITS[0]), data_dir).records
     if flip:
         show_flips(records, limit, corpus)
         return
@@ -57,10 +56,12 @@ def check(
         list[str] | None, typer.Argument(metavar="[CORPUS]...", help="All that are at hand by default.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the reports as one JSON object.")] = False,
-    data_dir: DataDir = None,
+    data_dir: options.DataDir = None,
 ) -> None:
-    """Load every split and report rows read, kept and dropped."""
+    """Load every split and report rows read, kept and dropped, or every bad line of a file of your own."""
     names = corpora or list(available(data_dir))
+    for name in names:
+        _refuse_bad_lines(name, bad_lines(name))
     reports = [load(name, split, data_dir).report for name in names for split in splits_of(name)]
     if as_json:
         typer.echo(json.dumps({"splits": [report.to_dict() for report in reports]}))
@@ -68,11 +69,14 @@ def check(
         plain_console().print(_table(reports))
 
 
-def _parse(spec: str) -> tuple[str, str]:
-    """``CORPUS[:SPLIT]`` as (corpus, split). The path in ``jsonl:FILE`` may itself contain colons."""
-    name, colon, split = spec.rpartition(":")
-    is_file = spec.startswith(JSONL) and (name + colon == JSONL or split not in SPLITS)
-    return (name, split) if colon and not is_file else (spec, SPLITS[0])
+def _refuse_bad_lines(name: str, bad: list[EmoLoomError]) -> None:
+    """Prints what is wrong with the first :data:`SHOWN` lines and raises where there is any."""
+    for error in bad[:SHOWN]:
+        typer.echo(error, err=True)
+    if bad:
+        shown = f", the first {SHOWN} shown above" if len(bad) > SHOWN else ""
+        lines = "1 bad line" if len(bad) == 1 else f"{len(bad)} bad lines"
+        raise EmoLoomError(f"{lines}{shown}", where=name, remedy="Mend the file and check it again.")
 
 
 def _table(reports: list[SplitReport]) -> Table:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from emoloom.cli import options
+
 
 def evaluate(
-    evals: Annotated[list[str], typer.Option("--eval", metavar="CORPUS[:SPLIT]", help="Corpus to judge on. Repeat.")],
-    model: Annotated[str | None, typer.Option("--model", metavar="SPEC", help="The model, without training.")] = None,
-    run: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Take a run's best fine-tuned candidate (or its --model).")
-    ] = None,
-    readout: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="free, constrained or scored; free, or the run's first, by default."),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Records judged in each corpus.")] = None,
+    evals: Annotated[list[str], options.Eval],
+    model: options.OneModel = None,
+    run: options.TrainedRun = None,
+    readout: options.OneReadout = None,
+    limit: options.Limit = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides samples and resampling.")] = 0,
-    data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder that holds the corpora.")] = None,
+    data_dir: options.DataDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
 ) -> None:
     """Judge one model on corpora: strict and parsed metrics; --json adds 95% intervals and per-label figures."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from emoloom.cli import options
 
 app = typer.Typer(help="Work with valence-arousal-dominance lexicons.", no_args_is_help=True)
 
@@ -20,8 +21,8 @@ def _verbs() -> None:
 def score(
     lexicon: Annotated[str, typer.Option(metavar="NAME", help="A fetched lexicon, such as warriner.")],
     corpus: Annotated[str, typer.Option(metavar="CORPUS", help="A corpus with gold VAD.")] = "emobank",
-    data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder that holds the corpora.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_dir: options.DataDir = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Correlate the calibrated lexicon estimate with the gold VAD of all of a corpus's texts, and of each split."""
     from emoloom.screen.lexicon_score import score_lexicon

@@ -8,20 +8,17 @@ from typing import Annotated
 
 import typer
 
+from emoloom.cli import options
+
 
 def predict(
     source: Annotated[
         Path | None,
         typer.Argument(metavar="[FILE]", help="JSON lines with `text`, or one plain text a line; stdin by default."),
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", metavar="SPEC", help="The model, without training.")] = None,
-    run: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Take a run's best fine-tuned candidate (or its --model).")
-    ] = None,
-    readout: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="free, constrained or scored; free, or the run's first, by default."),
-    ] = None,
+    model: options.OneModel = None,
+    run: options.TrainedRun = None,
+    readout: options.OneReadout = None,
 ) -> None:
     """Print labels, VAD and rationale of each text as one JSON line, in the order of the input.
 

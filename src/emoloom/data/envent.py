@@ -10,7 +10,7 @@ Ratings run from 1 (not at all) to 5 (extremely). The nearest items for the atom
 
 from __future__ import annotations
 
-from emoloom.data.appraised import Appraised, Draft, Questionnaire, scaled, table
+from emoloom.data.questionnaire import Appraised, Draft, Questionnaire, scaled, table
 
 _ITEMS = (
     "suddenness", "familiarity", "predict_event", "pleasantness", "unpleasantness", "goal_relevance",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from emoloom.data.appraised import Appraised, Draft, Questionnaire, scaled, table
+from emoloom.data.questionnaire import Appraised, Draft, Questionnaire, scaled, table
 
 _HIGHEST = {
     "WHEN": 4, "LONG": 4, "INTS": 4, "EXPC": 3, "PLEA": 3, "PLAN": 3, "FAIR": 3, "CAUS": 4, "COPING": 5, "MORL": 3,

@@ -26,30 +26,53 @@ def records(text: str, split: str, *, name: str, where: str) -> Draft:
         where: the file, for error messages.
 
     Raises:
-        EmoLoomError: a line is not JSON or not a record, a label or taxonomy is unknown, an id occurs twice, or lines
-            differ in their taxonomy. The message names the file and the line.
+        EmoLoomError: the first of the lines that :func:`scan` finds to be bad.
+    """
+    draft, bad = scan(text, split, name=name, where=where)
+    if bad:
+        raise bad[0]
+    return draft
+
+
+def scan(text: str, split: str, *, name: str, where: str) -> tuple[Draft, list[EmoLoomError]]:
+    """As :func:`records`, without stopping at a bad line.
+
+    Returns:
+        The good records, and one error a bad line, in order, that names the file and the line: it is not JSON or not a
+        record, a label or taxonomy is unknown, its id occurs before, or its taxonomy is not that of the first record.
     """
     draft = Draft()
+    bad: list[EmoLoomError] = []
     lines: dict[str, int] = {}
-    spaces: set[str] = set()
+    space = ""
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         place = f"{where}:{number}"
-        fields = _object(line, place)
         defaults = {"id": f"{name}-{number}", "corpus": f"jsonl:{name}", "split": split}
-        if fields.get("vad") is not None:
-            defaults["vad_source"] = "gold"
-        record = _record({**defaults, **fields}, place)
-        first = lines.setdefault(record.id, number)
-        if first != number:
-            raise EmoLoomError(f"id {record.id!r} already occurs in line {first}", where=place, remedy="Use it once.")
-        spaces.add(record.taxonomy)
-        if len(spaces) > 1:
-            problem = f"taxonomy {record.taxonomy!r} differs from that of the lines before"
-            raise EmoLoomError(problem, where=place, remedy="Keep one taxonomy a file.")
-        draft.keep(record)
-    return draft
+        try:
+            record = _gold_record(_object(line, place), defaults, place)
+            first = lines.setdefault(record.id, number)
+            space = space or record.taxonomy
+            _check_beside_others(record, first if first != number else None, space, place)
+        except EmoLoomError as error:
+            bad.append(error)
+        else:
+            draft.keep(record)
+    return draft, bad
+
+
+def _gold_record(fields: dict[str, Any], defaults: dict[str, Any], where: str) -> Record:
+    source = {"vad_source": "gold"} if fields.get("vad") is not None else {}
+    return _record({**defaults, **source, **fields}, where)
+
+
+def _check_beside_others(record: Record, same_id: int | None, space: str, where: str) -> None:
+    if same_id:
+        raise EmoLoomError(f"id {record.id!r} already occurs in line {same_id}", where=where, remedy="Use it once.")
+    if record.taxonomy != space:
+        problem = f"taxonomy {record.taxonomy!r} differs from that of the lines before"
+        raise EmoLoomError(problem, where=where, remedy="Keep one taxonomy a file.")
 
 
 def request(line: str, number: int, where: str) -> Request:

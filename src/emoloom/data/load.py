@@ -9,7 +9,6 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
-from emoloom.contract.taxonomy import Taxonomy, taxonomy
 from emoloom.data import dailydialog, emobank, empathetic, goemotions, hub, jsonl, starter
 from emoloom.data.corpus import Corpus
 from emoloom.data.files import DATA_VARIABLE, data_folder, decode, read_bytes
@@ -22,6 +21,18 @@ CORPORA: Mapping[str, Corpus] = {
 """The published corpora by name. Any file in the contract's form is a corpus, too, called ``jsonl:FILE``."""
 
 JSONL = "jsonl:"
+
+
+def parse_place(spec: str, default_split: str) -> tuple[str, str]:
+    """``CORPUS[:SPLIT]`` as corpus and split; :func:`load` refuses what is unknown.
+
+    The path in ``jsonl:FILE`` may itself contain colons; without a split such a file is ``train``, whatever the default.
+    """
+    if spec.startswith(JSONL):
+        file, _, split = spec.removeprefix(JSONL).rpartition(":")
+        return (JSONL + file, split) if file and split in SPLITS else (spec, SPLITS[0])
+    corpus, _, split = spec.partition(":")
+    return corpus, split or default_split
 
 
 class _Reading(NamedTuple):
@@ -59,20 +70,21 @@ def load(name: str, split: str, data_dir: Path | None = None, *, whole: bool = F
     return draft.finish(name, split, sha256=reading.sha256, source=reading.source)
 
 
+def bad_lines(name: str) -> list[EmoLoomError]:
+    """What is wrong with each bad line of a ``jsonl:FILE``, in order; the rows of a published corpus are kept or dropped.
+
+    Raises:
+        EmoLoomError: the file cannot be read.
+    """
+    if not name.startswith(JSONL):
+        return []
+    path = Path(name.removeprefix(JSONL))
+    return jsonl.scan(decode(read_bytes(path), str(path)), SPLITS[0], name=path.stem, where=str(path))[1]
+
+
 def splits_of(name: str) -> tuple[str, ...]:
     """The splits that a corpus has; a JSONL file counts as ``train``."""
     return SPLITS[:1] if name.startswith(JSONL) else SPLITS
-
-
-def taxonomy_of(name: str) -> Taxonomy:
-    """The label space of a corpus.
-
-    Raises:
-        EmoLoomError: the name is unknown, or a JSONL file can't be read.
-    """
-    if name.startswith(JSONL):
-        return taxonomy(load(name, SPLITS[0]).records[0].taxonomy)
-    return _corpus(name).taxonomy
 
 
 def available(data_dir: Path | None = None) -> dict[str, str]:

@@ -20,9 +20,6 @@ from emoloom.errors import EmoLoomError
 Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
 
-VERSION = "1"
-"""Changes with anything that changes the weights for the same data; part of the key under which a verifier is cached."""
-
 WORDS, CHARACTERS = 1 << 17, 1 << 16
 """Buckets for words (1-2) and for characters within words (3-5)."""
 

@@ -11,7 +11,6 @@ from emoloom.contract.taxonomy import Taxonomy
 from emoloom.errors import EmoLoomError
 from emoloom.model.layout import lay_out
 from emoloom.model.prompts import Prompter
-from emoloom.model.vocabulary import Vocabulary
 
 
 class FirstLabel:
@@ -23,21 +22,20 @@ class FirstLabel:
             does not tell them apart.
 
     Args:
-        prompter: encodes a reply line.
-        vocabulary: of its tokenizer.
+        prompter: encodes a reply line and knows its vocabulary.
         space: the L labels.
 
     Raises:
         EmoLoomError: the tokenizer spells a reply in a way that cannot be followed.
     """
 
-    def __init__(self, prompter: Prompter, vocabulary: Vocabulary, space: Taxonomy, device: torch.device) -> None:
+    def __init__(self, prompter: Prompter, space: Taxonomy, device: torch.device) -> None:
         firsts = []
         openings = set()
         for label in space.labels:
             line = f'{{"labels":["{label}"],"vad":{{"v":0.50,"a":0.50,"d":0.50}},"rationale":"x"}}'
             ids = prompter.encode_reply(line)
-            layout = lay_out(vocabulary, line, ids)
+            layout = lay_out(prompter.vocabulary, line, ids)
             if layout is None:
                 raise cannot_follow(prompter)
             firsts.append(ids[layout.label])

@@ -5,17 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from emoloom.model.vocabulary import Vocabulary
 
-NUMBERS = tuple(f"{hundredths / 100:.2f}" for hundredths in range(101))
-"""Every spelling of an axis in a reply."""
 FIRST_LABEL = len('{"labels":["')
 """Where the first label begins in every reply line."""
 
 _VAD = re.compile(r'"vad":\{"v":([01]\.\d\d),"a":([01]\.\d\d),"d":([01]\.\d\d)\}')
-_DIGITS = ".0123456789"
 # What follows each number up to where lines differ.
 _AFTER = (',"a":', ',"d":', '},"rationale":"')
 
@@ -69,41 +65,11 @@ def lay_out(vocabulary: Vocabulary, line: str, ids: Sequence[int]) -> Layout | N
         for step, (start, stop) in enumerate(spans):
             if start < end and stop > begin:
                 written = line[begin : max(start, begin)]
-                ids_values = _candidates(vocabulary, line[start:begin], written, _AFTER[axis])
-                if len(ids_values) > 1:
-                    found, values = zip(*ids_values, strict=True)
-                    numbers.append(NumberStep(step, axis, found, values))
+                open_numbers = vocabulary.numbers(line[start:begin], written, _AFTER[axis])
+                if len(open_numbers) > 1:
+                    numbers.append(NumberStep(step, axis, tuple(open_numbers), tuple(open_numbers.values())))
     words = [(step, line[start] == " ") for step, (start, stop) in enumerate(spans) if _is_word(line, start, stop, vad)]
     return Layout(label, tuple(numbers), tuple(words))
-
-
-def middle(beginning: str) -> float:
-    """Mean of the :data:`NUMBERS` that begin so."""
-    return _middles()[beginning]
-
-
-@cache
-def _middles() -> dict[str, float]:
-    beginnings = {number[:length] for number in NUMBERS for length in range(5)}
-    means = {}
-    for beginning in beginnings:
-        values = [float(number) for number in NUMBERS if number.startswith(beginning)]
-        means[beginning] = sum(values) / len(values)
-    return means
-
-
-@cache
-def _candidates(vocabulary: Vocabulary, lead: str, written: str, after: str) -> tuple[tuple[int, float], ...]:
-    """The tokens that spell ``lead``, then a continuation of the number begun by ``written``, then perhaps some of ``after``;
-    with the mean of the numbers that are then left."""
-    found = []
-    for token, text in vocabulary.numeric:
-        rest = text[len(lead) :] if text.startswith(lead) else ""
-        digits = rest[: len(rest) - len(rest.lstrip(_DIGITS))]
-        number, tail = written + digits, rest[len(digits) :]
-        if digits and number in _middles() and (not tail or (len(number) == 4 and after.startswith(tail))):
-            found.append((token, middle(number)))
-    return tuple(found)
 
 
 def _spans(vocabulary: Vocabulary, line: str, ids: Sequence[int]) -> Iterator[tuple[int, int]]:

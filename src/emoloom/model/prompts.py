@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from jinja2 import TemplateError
@@ -13,6 +14,7 @@ from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import Taxonomy
 from emoloom.errors import EmoLoomError
 from emoloom.model.packing import ALIGN
+from emoloom.model.vocabulary import Vocabulary
 
 # For templates that name the day: the prompt must not change overnight.
 _DATE = "01 Jan 2026"
@@ -63,6 +65,11 @@ class Prompter:
                 where=str(getattr(tokenizer, "name_or_path", "")),
                 remedy="Choose a model with a longer context.",
             )
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What each of the tokenizer's tokens spells."""
+        return Vocabulary(self.tokenizer)
 
     def _frame(self, space: Taxonomy) -> tuple[str, str]:
         """What stands before and after the question."""

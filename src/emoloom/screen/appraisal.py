@@ -13,17 +13,20 @@ from sklearn.model_selection import GroupKFold
 
 from emoloom.assets.cache import Say, silent
 from emoloom.assets.verifiers import verifier_folder
-from emoloom.data.appraisals import AppraisedCorpus, load_appraised, load_starter
-from emoloom.data.appraised import Appraised
-from emoloom.lexicon.appraisal import VERSION, Floats, Verifier
+from emoloom.data.load_appraised import AppraisedCorpus, load_appraised, load_starter
+from emoloom.data.questionnaire import Appraised
+from emoloom.lexicon.appraisal import Floats, Verifier
 from emoloom.lexicon.appraisal_fit import Heads, fit
 from emoloom.screen.appraisal_card import CONTRASTS, make_card
+from emoloom.screen.environment import code_digest
 from emoloom.store.files import digest, readable_json
 
 FOLDS = 5
 _SEED = 0
 _MAIN = "isear"
 _WEIGHTS, _CARD = "verifier.safetensors", "card.json"
+# What decides a verifier beside the corpora: how they are read, how it is fitted and judged.
+_CODE = ("data/*.py", "lexicon/appraisal*.py", "screen/appraisal*.py")
 
 
 def load_verifier(data_dir: Path | None = None, say: Say = silent) -> Verifier:
@@ -37,9 +40,9 @@ def load_verifier(data_dir: Path | None = None, say: Say = silent) -> Verifier:
     return Verifier.load(build(data_dir, say) / _WEIGHTS)
 
 
-def verifier_card(data_dir: Path | None = None, say: Say = silent) -> dict[str, Any]:
-    """The card of that verifier: see :func:`emoloom.screen.appraisal_card.make_card`; raises as :func:`load_verifier`."""
-    card: dict[str, Any] = json.loads((build(data_dir, say) / _CARD).read_text("utf-8"))
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of a verifier that was built: see :func:`emoloom.screen.appraisal_card.make_card`."""
+    card: dict[str, Any] = json.loads((folder / _CARD).read_text("utf-8"))
     return card
 
 
@@ -49,13 +52,14 @@ def build(data_dir: Path | None = None, say: Say = silent) -> Path:
     main = next((corpus for corpus in published if corpus.name == _MAIN), None) or load_starter()
     others = [corpus for corpus in published if corpus is not main]
     sources = [(corpus.name, corpus.report.sha256) for corpus in (main, *others)]
+    key = digest({"code": code_digest(*_CODE), "sources": sources})[:16]
 
     def write(folder: Path) -> None:
         say(f"fitting the appraisal verifier on {', '.join(name for name, _ in sources)}")
-        _fit(main, others, folder)
+        _fit(main, others, folder, key)
 
     return verifier_folder(
-        digest({"version": VERSION, "sources": sources})[:16],
+        key,
         write,
         source=", ".join(f"{name} {sha256}" for name, sha256 in sources),
         licence="; ".join(f"{corpus.name}: {corpus.licence}" for corpus in (main, *others)),
@@ -115,12 +119,12 @@ def atoms_of(rows: Sequence[Appraised]) -> npt.NDArray[np.float64]:
     return np.array([[np.nan if atom is None else atom for atom in row.atoms] for row in rows], dtype=np.float64)
 
 
-def _fit(main: AppraisedCorpus, others: Sequence[AppraisedCorpus], folder: Path) -> None:
+def _fit(main: AppraisedCorpus, others: Sequence[AppraisedCorpus], folder: Path, key: str) -> None:
     known = {_bare(row.text) for row in main.rows}
     rest = [[row for row in corpus.rows if _bare(row.text) not in known] for corpus in others]
     atoms, folds = atoms_of(main.rows), folds_of(main.rows)
     bounds = [(contrast.low, contrast.high) for contrast in CONTRASTS[main.name]]
     fitted = fit(heads(main.rows), atoms, bounds, folds, [heads(rows) for rows in rest if rows])
     fitted.verifier.save(folder / _WEIGHTS)
-    card = make_card(main, others, atoms, folds, fitted.held_out)
+    card = make_card(main, others, atoms, folds, fitted.held_out, key)
     (folder / _CARD).write_text(readable_json(card), "utf-8")

@@ -12,9 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from emoloom.contract.affect import ATOMS
-from emoloom.data.appraisals import AppraisedCorpus
-from emoloom.data.appraised import Appraised
-from emoloom.lexicon.appraisal import VERSION
+from emoloom.data.load_appraised import AppraisedCorpus
+from emoloom.data.questionnaire import Appraised
 
 Values = npt.NDArray[np.float64]
 Folds = npt.NDArray[np.intp]
@@ -48,6 +47,7 @@ def make_card(
     atoms: Values,
     folds: Folds,
     held_out: npt.NDArray[np.float32],
+    version: str,
 ) -> dict[str, Any]:
     """The card, ready for JSON.
 
@@ -55,6 +55,7 @@ def make_card(
         atoms, held_out: shape (n, 4), what the writers of the main corpus's texts said (NaN: nothing) and what the
             verifier says of them without having seen their fold.
         folds: shape (n,).
+        version: the key under which the verifier is cached.
 
     Returns:
         ``held_out_auc`` by atom and their mean, on the pooled predictions of all folds; ``comparison`` with TF-IDF and
@@ -69,7 +70,7 @@ def make_card(
         for name, features in alternatives.items()
     }
     return {
-        "version": VERSION,
+        "version": version,
         "fitted_on": main.name,
         "held_out": f"{int(folds.max()) + 1} folds of {main.name}; a person or a text is in one fold only",
         "held_out_auc": auc,

@@ -23,7 +23,6 @@ from emoloom.evaluate.score import Outcome, Scores, score
 from emoloom.mixture.sampler import WINDOW
 from emoloom.model.heads import load_heads, save_heads
 from emoloom.model.load import Candidate
-from emoloom.model.vocabulary import Vocabulary
 from emoloom.screen.corpora import EvalSet
 from emoloom.screen.readout import Answer, Readout, Scored, score_requests
 from emoloom.screen.suggest import Suggester
@@ -99,7 +98,7 @@ def fine_tune(
     prompter = candidate.prompter
     pool = examples([*records, *extra], prompter)
     if recipe.mislead:
-        pool = mislead(pool, prompter, Vocabulary(prompter.tokenizer), recipe.mislead, seed)
+        pool = mislead(pool, prompter, recipe.mislead, seed)
     model = make_trainable(candidate.model, recipe, seed)
     objective = Objective(model, prompter, pool, recipe, words)
     total = len(records) * recipe.epochs

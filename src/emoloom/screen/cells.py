@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,12 @@ def trained_cells(ground: Ground, model: PlannedModel, arm: Arm) -> list[Cell]:
         ingredients = _judged(ground) | {"training": training.key, "read": _read(ground, readout)}
         cells.append(_cell(model.local.name, "tuned", readout, arm.name, ingredients))
     return cells
+
+
+def training_of(cell: Cell, cells: Iterable[Cell]) -> Cell:
+    """The training, one of ``cells``, that a tuned cell reads out."""
+    trainings = (c for c in cells if c.stage == "training")
+    return next(c for c in trainings if (c.candidate, c.arm) == (cell.candidate, cell.arm))
 
 
 def _taught(ground: Ground) -> dict[str, Any]:

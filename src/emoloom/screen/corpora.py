@@ -15,9 +15,9 @@ from emoloom.config import Recipe, ScreenConfig
 from emoloom.contract.affect import ATOMS
 from emoloom.contract.record import Appraisal, Record
 from emoloom.contract.taxonomy import GOEMOTIONS, convert, taxonomy
-from emoloom.data.load import JSONL, load, splits_of
+from emoloom.data.load import JSONL, load, parse_place, splits_of
 from emoloom.data.splits import SPLITS, SplitReport, normalise
-from emoloom.errors import EmoLoomError, unknown_name
+from emoloom.errors import EmoLoomError
 from emoloom.lexicon.teacher import Teacher
 from emoloom.mixture.flip import FLIP_SUFFIX, flip, flip_test_pairs
 from emoloom.store.files import digest
@@ -220,7 +220,7 @@ def load_evals(
 
 def _places(names: Sequence[str], default_split: str) -> list[tuple[str, str]]:
     """Corpus and split of each name, each once."""
-    return list(dict.fromkeys(_parse(name, default_split) for name in names))
+    return list(dict.fromkeys(parse_place(name, default_split) for name in names))
 
 
 def _eval_set(
@@ -248,16 +248,6 @@ def _flip_set(
     records = [record for pair in pairs for record in (pair.original, pair.mirrored)]
     named = tuple((pair.original.id, pair.mirrored.id, pair.original_is_pleasant) for pair in pairs)
     return EvalSet(FLIP + shown, tuple(records), loaded.report, named)
-
-
-def _parse(name: str, default_split: str) -> tuple[str, str]:
-    """``CORPUS[:SPLIT]`` or ``jsonl:FILE``, whose one split is taken for whatever is asked."""
-    if name.startswith(JSONL):
-        return name, splits_of(name)[0]
-    corpus, _, split = name.partition(":")
-    if split and split not in SPLITS:
-        raise unknown_name("split", split, SPLITS, where=name)
-    return corpus, split or default_split
 
 
 def _in_goemotions(record: Record) -> Record:

@@ -35,11 +35,12 @@ def environment() -> dict[str, Any]:
     }
 
 
-def code_digest() -> str:
-    """sha256 over the source files that can change a result."""
+def code_digest(*patterns: str) -> str:
+    """sha256 over the source files that match one of ``patterns`` (such as ``data/*.py``), or over all that can change a
+    result."""
     root = Path(emoloom.__file__).parent
-    files = [path for path in sorted(root.rglob("*.py")) if path.relative_to(root).parts[0] not in _SHOWS]
+    files = {path for pattern in patterns or ["**/*.py"] for path in root.glob(pattern)}
     total = hashlib.sha256()
-    for path in files:
+    for path in sorted(path for path in files if path.relative_to(root).parts[0] not in _SHOWS):
         total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()

@@ -23,7 +23,6 @@ from emoloom.decode.scored import read_heads
 from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
-from emoloom.model.vocabulary import Vocabulary
 from emoloom.screen.suggest import Suggester
 from emoloom.screen.thresholds import choose
 
@@ -119,7 +118,7 @@ def score_requests(
 ) -> Iterator[tuple[int, npt.NDArray[np.float64], list[float]]]:
     """Yields (index, log-odds (k,) of the labels, VAD) of every request, by one forward each."""
     prompter = candidate.prompter
-    first = FirstLabel(prompter, Vocabulary(prompter.tokenizer), GOEMOTIONS, candidate.device)
+    first = FirstLabel(prompter, GOEMOTIONS, candidate.device)
     for start in range(0, len(requests), _CHUNK):
         prompts = [prompter.encode(request).own for request in requests[start : start + _CHUNK]]
         for index, log_odds, vad in read_heads(candidate.model, heads, first, prompter.prefix, prompts, alone=alone):

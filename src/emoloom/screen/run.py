@@ -17,7 +17,7 @@ from emoloom.screen import cell as work
 from emoloom.screen.ablation import ablation
 from emoloom.screen.baselines import Baseline, Lexicon, Majority, Tfidf
 from emoloom.screen.cell import Cost, Progress, Row, judge, make_row
-from emoloom.screen.cells import Cell
+from emoloom.screen.cells import Cell, training_of
 from emoloom.screen.corpora import EvalSet
 from emoloom.screen.leaderboard import leaderboard, rank
 from emoloom.screen.plan import Plan, constant_vad
@@ -236,8 +236,7 @@ class _Runner:
 
     def _training(self, cell: Cell) -> CellFolder:
         """The folder of the training that a tuned cell reads out."""
-        training = (c for c in self._plan.cells if c.stage == "training")
-        return next(self._run.cell(c.key) for c in training if (c.candidate, c.arm) == (cell.candidate, cell.arm))
+        return self._run.cell(training_of(cell, self._plan.cells).key)
 
     def _load(self, cell: Cell) -> Candidate:
         model = next(model for model in self._plan.models if model.local.name == cell.candidate)

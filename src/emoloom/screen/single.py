@@ -24,7 +24,7 @@ from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import READERS_MEAN, Teacher
 from emoloom.model.load import Candidate, load_candidate, load_prompter
 from emoloom.screen.cell import Progress, judge, make_row, scored_readout, tuned
-from emoloom.screen.cells import Cell
+from emoloom.screen.cells import Cell, training_of
 from emoloom.screen.corpora import load_evals
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
@@ -76,24 +76,23 @@ def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say
     manifest = folder.read_json(MANIFEST)
     name = _winner(folder, model)
     cells = [Cell(**cell) for cell in manifest["cells"]]
-    mine = [cell for cell in cells if cell.candidate == name]
+    readouts = {cell.readout: cell for cell in cells if (cell.candidate, cell.stage) == (name, "tuned")}
     config = ScreenConfig.model_validate(manifest["config"])
     expected = next(c["sha256"] for c in manifest["candidates"] if c["name"] == name)
     base = _load(name, say, trust=config.trust_remote_code, expected=expected)
     lexicon = manifest["lexicon"]
     teacher = load_teacher(lexicon["name"]) if lexicon else Teacher()
-    training = next(folder.cell(cell.key) for cell in mine if cell.stage == "training")
+    training = folder.cell(training_of(next(iter(readouts.values())), cells).key)
     candidate = tuned(base, training, config.recipe)
     v, a, d = manifest["constant_vad"]
     opened = Opened(candidate, teacher, (v, a, d), readout or config.readout[0])
     if opened.readout != "scored":
         return opened
-    scored = [folder.cell(cell.key) for cell in mine if (cell.stage, cell.readout) == ("tuned", "scored")]
-    if not scored:
+    if "scored" not in readouts:
         raise EmoLoomError(
             "this run tuned no thresholds", where=str(folder.path), remedy="Screen with --readout scored, or use free."
         )
-    return replace(opened, scored=(training, scored[0]))
+    return replace(opened, scored=(training, folder.cell(readouts["scored"].key)))
 
 
 def _winner(folder: RunFolder, model: str | None) -> str:

@@ -18,13 +18,10 @@ from emoloom.contract.record import make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.layout import lay_out
 from emoloom.model.prompts import Prompter
-from emoloom.model.vocabulary import Vocabulary
 from emoloom.train.collate import MASKED, Example
 
 
-def mislead(
-    examples: Sequence[Example], prompter: Prompter, vocabulary: Vocabulary, share: float, seed: int
-) -> list[Example]:
+def mislead(examples: Sequence[Example], prompter: Prompter, share: float, seed: int) -> list[Example]:
     """The examples, a random ``share`` of them shown with the labels of another that has none in common with them.
 
     Of such a reply are learnt the opening with the right first label, and the numbers; the rest is masked.
@@ -33,18 +30,18 @@ def mislead(
     chosen = rng.random(len(examples)) < share
     others = rng.integers(len(examples), size=len(examples))
     return [
-        _misled(example, examples[other].labels, prompter, vocabulary)
+        _misled(example, examples[other].labels, prompter)
         if wanted and not set(example.labels) & set(examples[other].labels)
         else example
         for example, wanted, other in zip(examples, chosen, others, strict=True)
     ]
 
 
-def _misled(example: Example, labels: Sequence[int], prompter: Prompter, vocabulary: Vocabulary) -> Example:
+def _misled(example: Example, labels: Sequence[int], prompter: Prompter) -> Example:
     rationale = json.loads(example.line)["rationale"]
     line = make_reply((GOEMOTIONS.labels[i] for i in labels), example.vad, rationale, GOEMOTIONS).line()
     reply = prompter.encode_reply(line)
-    layout = lay_out(vocabulary, line, reply)
+    layout = lay_out(prompter.vocabulary, line, reply)
     if layout is None:
         return example
     numbers = range(layout.numbers[0].step, layout.numbers[-1].step + 1)

@@ -20,11 +20,10 @@ from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel, cannot_follow, entropy
 from emoloom.model.layout import Layout, lay_out
 from emoloom.model.prompts import Prompter
-from emoloom.model.vocabulary import Vocabulary
 from emoloom.train.appraise import appraisal_loss, calibrated_profiles
+from emoloom.train.batch import BatchOutput, run_batch
 from emoloom.train.classify import classification_loss, label_balance, label_counts
 from emoloom.train.collate import Example
-from emoloom.train.passed import Passed, run_forward
 from emoloom.train.preserve import Words, expected_misses, preserving_loss
 from emoloom.train.regress import regression_loss
 from emoloom.train.sft import sft_loss
@@ -63,16 +62,15 @@ class Objective:
         self._balance = self._tensor(label_balance(counts, len(examples)))
         self._layouts: dict[str, Layout] = {}
         if recipe.l_cls or recipe.l_reg or recipe.l_vad or recipe.l_app or recipe.mixture == "entropy":
-            vocabulary = Vocabulary(prompter.tokenizer)
-            self._first = FirstLabel(prompter, vocabulary, GOEMOTIONS, self._device)
+            self._first = FirstLabel(prompter, GOEMOTIONS, self._device)
             shares = self._first.log_shares(counts)
             self._log_shares = self._tensor(shares)
             if recipe.l_cls or recipe.l_reg:
                 self.heads = Heads(model.get_output_embeddings().weight.shape[1], shares).to(self._device)
             anchors = [words[label] for label in GOEMOTIONS.labels] if recipe.l_vad else [(0.5, 0.5, 0.5)]
-            self._words = Words(vocabulary, words, anchors, self._device)
+            self._words = Words(prompter.vocabulary, words, anchors, self._device)
             for example in examples:
-                layout = lay_out(vocabulary, example.line, example.reply)
+                layout = lay_out(prompter.vocabulary, example.line, example.reply)
                 if layout is None:
                     raise cannot_follow(prompter)
                 self._layouts[example.line] = layout
@@ -88,21 +86,21 @@ class Objective:
             ``entropy``, which is no term, that of the label distribution where the mixture asks for it.
         """
         recipe = self._recipe
-        passed = run_forward(self._model, self._prompter.prefix, examples)
-        terms = {"sft": sft_loss(passed)}
+        out = run_batch(self._model, self._prompter.prefix, examples)
+        terms = {"sft": sft_loss(out)}
         if not self._layouts:
             return terms
-        rows = [start + self._layouts[e.line].label for start, e in zip(passed.starts, examples, strict=True)]
-        log_probabilities = self._first.log_probabilities(passed.logits[rows])
+        rows = [start + self._layouts[e.line].label for start, e in zip(out.starts, examples, strict=True)]
+        log_probabilities = self._first.log_probabilities(out.logits[rows])
         labels = (log_probabilities + self._log_shares).softmax(dim=-1)
         if self.heads is not None:
-            logits, vad = self.heads(passed.states[rows], log_probabilities)
+            logits, vad = self.heads(out.states[rows], log_probabilities)
             if recipe.l_cls:
                 terms["cls"] = classification_loss(logits, self._labels(examples), self._balance)
             if recipe.l_reg:
                 terms["reg"] = regression_loss(vad, *self._vad(examples))
         if recipe.l_vad:
-            terms["vad"] = self._preserving(passed, labels)
+            terms["vad"] = self._preserving(out, labels)
         if recipe.l_app:
             terms["app"] = appraisal_loss(labels, self._profiles, *self._atoms(examples))
         if recipe.mixture == "entropy":
@@ -117,12 +115,12 @@ class Objective:
                 total = total + getattr(self._recipe, f"l_{name}") * terms[name] / examples
         return total
 
-    def _preserving(self, passed: Passed, labels: torch.Tensor) -> torch.Tensor:
-        layouts = [self._layouts[example.line] for example in passed.examples]
-        replies = [example.targets for example in passed.examples]
-        target, weight = self._vad(passed.examples)
-        misses = expected_misses(passed.logits, passed.starts, layouts, target)
-        words = self._words.implied(passed.logits, passed.starts, layouts, replies, labels, target)
+    def _preserving(self, out: BatchOutput, labels: torch.Tensor) -> torch.Tensor:
+        layouts = [self._layouts[example.line] for example in out.examples]
+        replies = [example.targets for example in out.examples]
+        target, weight = self._vad(out.examples)
+        misses = expected_misses(out.logits, out.starts, layouts, target)
+        words = self._words.implied(out.logits, out.starts, layouts, replies, labels, target)
         return preserving_loss(misses, words, target, weight)
 
     def _labels(self, examples: Sequence[Example]) -> torch.Tensor:

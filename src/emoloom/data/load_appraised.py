@@ -11,9 +11,9 @@ from emoloom.contract.affect import ATOMS
 from emoloom.contract.record import Appraisal, Record
 from emoloom.contract.taxonomy import EKMAN, GOEMOTIONS, MAPS
 from emoloom.data import empathetic, enisear, envent, isear, starter
-from emoloom.data.appraised import Appraised, Draft, Questionnaire
 from emoloom.data.files import data_folder, decode, read_bytes
 from emoloom.data.load import available, load
+from emoloom.data.questionnaire import Appraised, Draft, Questionnaire
 from emoloom.data.splits import SPLITS, SplitReport
 from emoloom.errors import EmoLoomError
 

@@ -14,7 +14,7 @@ from emoloom.train.collate import Example
 
 
 @dataclass(frozen=True)
-class Passed:
+class BatchOutput:
     """B examples after one packed forward, their R reply tokens one after the other.
 
     Attributes:
@@ -32,7 +32,7 @@ class Passed:
     states: torch.Tensor
 
 
-def run_forward(model: Any, prefix: Sequence[int], examples: Sequence[Example]) -> Passed:
+def run_batch(model: Any, prefix: Sequence[int], examples: Sequence[Example]) -> BatchOutput:
     """Runs the examples behind one copy of ``prefix``, with logits at the positions that predict a reply token and nowhere
     else.
 
@@ -52,4 +52,4 @@ def run_forward(model: Any, prefix: Sequence[int], examples: Sequence[Example]) 
         rows.extend(range(first, first + len(example.reply)))
     logits, states = packed_states(model, packed, rows)
     targets = torch.tensor([token for example in examples for token in example.targets], device=logits.device)
-    return Passed(examples, logits.float(), targets, tuple(starts), states)
+    return BatchOutput(examples, logits.float(), targets, tuple(starts), states)

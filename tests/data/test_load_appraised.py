@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from emoloom.data import enisear, envent, isear
-from emoloom.data.appraisals import load_appraised, load_starter
+from emoloom.data.load_appraised import load_appraised, load_starter
 from emoloom.errors import EmoLoomError
 
 ISEAR_COLUMNS = "ID EMOT Field1 WHEN LONG INTS EXPC PLEA PLAN FAIR CAUS COPING MORL SELF RELA SIT".split()
