@@ -109,6 +109,15 @@ def test_on_unseen_people_the_mean_auc_is_at_least_072(real: Path) -> None:
         assert list(card["comparison"][name].values())[:4] == pytest.approx(aucs, abs=0.03)
 
 
+def test_a_corpus_of_the_run_is_left_out(real: Path) -> None:
+    if not (real / "empatheticdialogues").is_dir():
+        pytest.skip(f"EmpatheticDialogues is not in {real}")
+    names = [source["corpus"] for source in read_card(build(real, without={"empathetic", "goemotions"}))["sources"]]
+    assert "isear" in names
+    assert "empathetic" not in names
+    assert "empathetic" in [source["corpus"] for source in read_card(build(real))["sources"]]
+
+
 def test_it_knows_texts_it_was_fitted_on_better_than_chance(real: Path) -> None:
     verifier = load_verifier(real)
     texts = ["I passed the exam I had worked for.", "My boss blamed me for his own mistake."]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,19 +38,20 @@ class AppraisedCorpus:
         return self.report.corpus
 
 
-def load_appraised(data_dir: Path | None = None) -> tuple[AppraisedCorpus, ...]:
+def load_appraised(data_dir: Path | None = None, without: Collection[str] = ()) -> tuple[AppraisedCorpus, ...]:
     """Those of :data:`QUESTIONNAIRES` whose file lies in the data folder, in that order; none where there is no folder.
 
     Beside one of them, the training situations of EmpatheticDialogues come along, where they are at hand: they say which
-    emotion a situation gave rise to, which is half of reading how it was appraised.
+    emotion a situation gave rise to, which is half of reading how it was appraised. Corpora named in ``without`` are left out: a
+    verifier is external to those that are trained on or judged.
 
     Raises:
         EmoLoomError: the data folder does not exist, or a file in it can't be read or has no usable row.
     """
     base = data_folder(data_dir)
     places = [(corpus, base / corpus.folder / corpus.file) for corpus in QUESTIONNAIRES] if base else []
-    found = [_load(corpus, path) for corpus, path in places if path.is_file()]
-    if found and empathetic.CORPUS.name in available(base):
+    found = [_load(corpus, path) for corpus, path in places if path.is_file() and corpus.name not in without]
+    if found and empathetic.CORPUS.name in set(available(base)) - set(without):
         found.append(_situations(base))
     return tuple(found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,16 @@ _WEIGHTS, _CARD = "verifier.safetensors", "card.json"
 _CODE = ("data/*.py", "lexicon/appraisal*.py", "screen/appraisal*.py")
 
 
-def load_verifier(data_dir: Path | None = None, say: Say = silent) -> Verifier:
-    """The verifier for the appraisal corpora in the data folder, built first (a minute) unless the cache has it.
+def load_verifier(data_dir: Path | None = None, say: Say = silent, *, without: Collection[str] = ()) -> Verifier:
+    """The verifier for the appraisal corpora in the data folder, less those named in ``without``; built first (a minute) unless
+    the cache has it.
 
     Without ISEAR, which alone asks for all four atoms, it is fitted on the starter corpus.
 
     Raises:
         EmoLoomError: the data folder does not exist, a corpus can't be read, or the cache can't be written.
     """
-    return Verifier.load(build(data_dir, say) / _WEIGHTS)
+    return Verifier.load(build(data_dir, say, without=without) / _WEIGHTS)
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -46,9 +47,9 @@ def read_card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def build(data_dir: Path | None = None, say: Say = silent) -> Path:
+def build(data_dir: Path | None = None, say: Say = silent, *, without: Collection[str] = ()) -> Path:
     """The folder in the cache with weights and card; raises as :func:`load_verifier`."""
-    published = load_appraised(data_dir)
+    published = load_appraised(data_dir, without)
     main = next((corpus for corpus in published if corpus.name == _MAIN), None) or load_starter()
     others = [corpus for corpus in published if corpus is not main]
     sources = [(corpus.name, corpus.report.sha256) for corpus in (main, *others)]

@@ -218,6 +218,12 @@ def load_evals(
     return tuple(sets)
 
 
+def corpora_named(config: ScreenConfig) -> set[str]:
+    """The corpora that are trained on or judged."""
+    names = [*config.train, *(name.removeprefix(FLIP) for name in config.eval)]
+    return {corpus for corpus, _ in _places(names, SPLITS[0])}
+
+
 def _places(names: Sequence[str], default_split: str) -> list[tuple[str, str]]:
     """Corpus and split of each name, each once."""
     return list(dict.fromkeys(parse_place(name, default_split) for name in names))

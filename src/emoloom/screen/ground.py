@@ -17,7 +17,7 @@ from emoloom.model.load import load_prompter
 from emoloom.model.prompts import Prompter
 from emoloom.screen.appraisal import load_verifier
 from emoloom.screen.arms import Arm
-from emoloom.screen.corpora import Corpora, load_corpora
+from emoloom.screen.corpora import Corpora, corpora_named, load_corpora
 from emoloom.store.files import digest
 
 
@@ -68,7 +68,10 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
             remedy="Set both above 0, or leave this readout out.",
         )
     teacher = load_teacher(config.lexicon)
-    corpora = load_corpora(config, teacher, recipes, lambda texts: load_verifier(config.data_dir, say).atoms(texts))
+    named = corpora_named(config)
+    corpora = load_corpora(
+        config, teacher, recipes, lambda texts: load_verifier(config.data_dir, say, without=named).atoms(texts)
+    )
     models: list[PlannedModel] = []
     for spec in specs:
         if spec.kind != "baseline":
