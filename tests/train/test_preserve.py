@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.layout import Layout, lay_out
 from emoloom.model.prompts import Prompter
 from emoloom.model.vocabulary import NUMBERS, Vocabulary
+from emoloom.train.collate import MASKED
 from emoloom.train.preserve import Words, expected_misses, preserving_loss
 
 CPU = torch.device("cpu")
@@ -157,29 +158,45 @@ def word_case() -> tuple[Any, Words, list[int], Layout]:
     return tokenizer, Words(Vocabulary(tokenizer), VALUES, ANCHORS, CPU), ids, layout
 
 
-def test_soft_words_are_the_mean_value_under_the_model() -> None:
+def apart(a: Sequence[float], b: Sequence[float]) -> float:
+    return float(np.linalg.norm(np.array(a) - np.array(b)))
+
+
+def label_miss() -> float:
+    return float(np.average([apart(anchor, TARGET[0].tolist()) for anchor in ANCHORS], weights=LABELS[0].numpy()))
+
+
+def test_word_misses_are_those_of_the_loop() -> None:
     tokenizer, words, ids, layout = word_case()
     logits = random_logits(len(ids), tokenizer)
-    implied = words.implied(logits, [0], [layout], [ids], LABELS, TARGET)
-    means = [np.average(ANCHORS, axis=0, weights=LABELS[0].numpy())]
+    found = words.expected_misses(logits, [0], [layout], [ids], LABELS, TARGET)
+    misses = [label_miss()]
     for word in ("it", " oh", " sad"):
         # The last: the label is a word, too.
         step = max(s for s in range(len(ids)) if tokenizer.decode([ids[s]]) == word)
         rivals = ("oh", "sad") if word.startswith(" ") else ("joy", "oh", "sad", "it")
         prefix = "Ġ" if word.startswith(" ") else ""
-        tokens = [tokenizer.convert_tokens_to_ids(prefix + rival) for rival in rivals]
-        shares = logits[step].softmax(0)[tokens].numpy()
-        known = sum(share * np.array(VALUES[rival]) for share, rival in zip(shares, rivals, strict=True))
-        means.append(known + (1 - shares.sum()) * TARGET[0].numpy())
-    assert implied[0].tolist() == pytest.approx(np.mean(means, axis=0).tolist())
+        shares = logits[step].softmax(0)[[tokenizer.convert_tokens_to_ids(prefix + rival) for rival in rivals]]
+        pairs = zip(shares.tolist(), rivals, strict=True)
+        misses.append(sum(share * apart(VALUES[rival], VALUES[word.strip()]) for share, rival in pairs))
+    assert found.tolist() == pytest.approx([np.mean(misses)], abs=1e-3)
+
+
+def test_a_word_that_is_not_learnt_is_left_out() -> None:
+    tokenizer, words, ids, layout = word_case()
+    logits = random_logits(len(ids), tokenizer)
+    masked = [MASKED] * len(ids)
+    assert float(words.expected_misses(logits, [0], [layout], [masked], LABELS, TARGET)) == pytest.approx(
+        label_miss(), abs=1e-3
+    )
 
 
 def test_a_reply_without_known_words_has_its_label() -> None:
     tokenizer = tiny.make_tokenizer()
     _, ids, layout = reply(tokenizer, (0.5, 0.5, 0.5))
     words = Words(Vocabulary(tokenizer), VALUES, ANCHORS, CPU)
-    implied = words.implied(random_logits(len(ids), tokenizer), [0], [layout], [ids], LABELS, TARGET)
-    assert implied[0].tolist() == pytest.approx(np.average(ANCHORS, axis=0, weights=LABELS[0].numpy()).tolist())
+    found = words.expected_misses(random_logits(len(ids), tokenizer), [0], [layout], [ids], LABELS, TARGET)
+    assert found.tolist() == pytest.approx([label_miss()], abs=1e-3)
 
 
 def test_word_gradients_are_finite_differences() -> None:
@@ -189,18 +206,16 @@ def test_word_gradients_are_finite_differences() -> None:
 
     def loss(values: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         logits = base.index_copy(1, torch.tensor(read), values)
-        implied = words.implied(logits, [0], [layout], [ids], labels.softmax(-1), TARGET)
-        return preserving_loss(torch.zeros(1), implied, TARGET, torch.tensor([0.7]))
+        misses = words.expected_misses(logits, [0], [layout], [ids], labels.softmax(-1), TARGET)
+        return preserving_loss(torch.zeros(1), misses, torch.tensor([0.7]))
 
     inputs = (base[:, read].clone().requires_grad_(), torch.tensor([[0.1, 0.4]]).requires_grad_())
     assert torch.autograd.gradcheck(loss, inputs, atol=1e-6)
 
 
-def test_weight_and_distance() -> None:
-    target = torch.tensor([[0.2, 0.4, 0.6], [0.5, 0.5, 0.5]])
-    words = target + torch.tensor([[0.0, 0.2, 0.0], [0.3, 0.0, 0.4]])
-    loss = preserving_loss(torch.tensor([0.1, 0.4]), words, target, torch.tensor([0.5, 1.0]))
-    assert float(loss) == pytest.approx(0.5 * (0.1 + 0.2) + (0.4 + 0.5), abs=1e-5)
+def test_each_example_has_its_weight() -> None:
+    loss = preserving_loss(torch.tensor([0.1, 0.4]), torch.tensor([0.2, 0.5]), torch.tensor([0.5, 1.0]))
+    assert float(loss) == pytest.approx(0.5 * (0.1 + 0.2) + (0.4 + 0.5))
 
 
 def test_optimised_alone_the_model_writes_the_nearest_digits() -> None:

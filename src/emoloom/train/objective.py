@@ -120,8 +120,8 @@ class Objective:
         replies = [example.targets for example in out.examples]
         target, weight = self._vad(out.examples)
         misses = expected_misses(out.logits, out.starts, layouts, target)
-        words = self._words.implied(out.logits, out.starts, layouts, replies, labels, target)
-        return preserving_loss(misses, words, target, weight)
+        words = self._words.expected_misses(out.logits, out.starts, layouts, replies, labels, target)
+        return preserving_loss(misses, words, weight)
 
     def _labels(self, examples: Sequence[Example]) -> torch.Tensor:
         hot = torch.zeros(len(examples), len(GOEMOTIONS.labels), device=self._device)

@@ -1,10 +1,12 @@
-r"""``L_vad``, the VAD-preserving constraint: the VAD that the model's own text implies against the record's.
+r"""``L_vad``, the VAD-preserving constraint: how far the VAD of what the model is about to write is expected to lie from the
+record's.
 
-.. math:: L_{vad} = \frac1B \sum_b w_b \left( n_b + \lVert \mathbf s_b - \mathbf v_b \rVert_2 \right)
+.. math:: L_{vad} = \frac1B \sum_b w_b \left( n_b + t_b \right)
 
-under teacher forcing, with :math:`n_b` how far the number tokens are expected to lie from the record's numbers,
-:math:`\mathbf s_b` the soft reading of the words in ``labels`` and ``rationale``, :math:`\mathbf v_b` the record's VAD and
-:math:`w_b` its ``vad_weight``.
+under teacher forcing, with :math:`n_b` the expected miss of the numbers, :math:`t_b` that of the words in ``labels`` and
+``rationale``, and :math:`w_b` the record's ``vad_weight``. Both are expectations of a distance and not distances of an
+expectation: the latter are content with digits, or words, on either side of the target, and what is written is one of them, not
+their mean (docs/decisions/007-objective.md).
 """
 
 from __future__ import annotations
@@ -29,9 +31,7 @@ def expected_misses(
 
     .. math:: \sum_t \sum_c p_t(c)\,\lvert m(c) - v \rvert
 
-    over its tokens, given the record's tokens before each. It is the expectation of the distance and not the distance of the
-    expectation: the latter is content with digits on either side of the target, and what is written is one digit, not a mean
-    (docs/decisions/007-objective.md).
+    over its tokens, given the record's tokens before each.
 
     Args:
         logits: (R, V), row r predicting reply token r.
@@ -75,15 +75,15 @@ class Words:
         known = [(token, text.startswith(" "), text.removeprefix(" ").lower()) for token, text in vocabulary.words]
         self._ids: dict[bool, torch.Tensor] = {}
         self._values: dict[bool, torch.Tensor] = {}
-        self._known: dict[bool, frozenset[int]] = {}
+        self._places: dict[bool, dict[int, int]] = {}
         for spaced in (False, True):
             mine = [(token, values[word]) for token, begins, word in known if begins is spaced and word in values]
             self._ids[spaced] = torch.tensor([token for token, _ in mine], dtype=torch.long, device=device)
             self._values[spaced] = torch.tensor([value for _, value in mine], device=device).reshape(-1, 3)
-            self._known[spaced] = frozenset(token for token, _ in mine)
+            self._places[spaced] = {token: place for place, (token, _) in enumerate(mine)}
         self._anchors = torch.tensor(anchors, device=device)
 
-    def implied(
+    def expected_misses(
         self,
         logits: torch.Tensor,
         starts: Sequence[int],
@@ -92,12 +92,12 @@ class Words:
         labels: torch.Tensor,
         target: torch.Tensor,
     ) -> torch.Tensor:
-        r"""The soft reading of each reply: the mean of what its places imply.
+        r"""How far the VAD of the words is expected to lie from the right one: the mean over the places of a reply.
 
-        The first label implies :math:`\sum_l q_l\,\mathbf a_l` with the anchors :math:`\mathbf a_l`. A step that spells a known
-        word of the rationale implies :math:`\sum_c p(c)\,\mathbf e_c + (1 - \sum_c p(c))\,\mathbf v` over the known words c: what
-        the model might write there that no lexicon knows is taken to be right, so that nothing is gained by moving probability
-        between known words and the rest.
+        The first label misses by :math:`\sum_l q_l\,\lVert \mathbf a_l - \mathbf v \rVert_2` with the anchors
+        :math:`\mathbf a_l`. A step that spells a known word w of the rationale misses by
+        :math:`\sum_c p(c)\,\lVert \mathbf e_c - \mathbf e_w \rVert_2` over the known words c: another word will do if it means
+        as much, and what no lexicon knows is taken to be right.
 
         Args:
             replies: the targets of each; words that are not learnt are left out.
@@ -105,32 +105,30 @@ class Words:
             target: (B, 3), v.
 
         Returns:
-            (B, 3), differentiable.
+            (B,), differentiable.
         """
-        where, read = list(range(len(layouts))), [labels @ self._anchors]
+        anchors = distance(self._anchors, target[:, None])
+        where, misses = list(range(len(layouts))), [(labels * anchors).sum(dim=-1)]
         for spaced in (False, True):
             places = [
-                (b, start + step)
+                (b, start + step, reply[step])
                 for b, (start, layout, reply) in enumerate(zip(starts, layouts, replies, strict=True))
                 for step, begins in layout.words
-                if begins is spaced and reply[step] in self._known[spaced]
+                if begins is spaced and reply[step] in self._places[spaced]
             ]
             if places:
-                mine = [b for b, _ in places]
-                shares = logits[[row for _, row in places]].softmax(dim=-1)[:, self._ids[spaced]]
-                rest = 1 - shares.sum(dim=-1, keepdim=True)
-                read.append(shares @ self._values[spaced] + rest * target[mine])
-                where += mine
+                owners, rows, tokens = zip(*places, strict=True)
+                own = self._values[spaced][[self._places[spaced][token] for token in tokens]]
+                shares = logits[list(rows)].softmax(dim=-1)[:, self._ids[spaced]]
+                misses.append((shares * distance(self._values[spaced], own[:, None])).sum(dim=-1))
+                where += owners
         counts = torch.tensor([where.count(b) for b in range(len(layouts))], device=logits.device)
-        return _by_example(where, len(layouts), torch.cat(read)) / counts[:, None]
+        return _by_example(where, len(layouts), torch.cat(misses)[:, None])[:, 0] / counts
 
 
-def preserving_loss(
-    misses: torch.Tensor, words: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
-) -> torch.Tensor:
-    """Sum over examples of the weighted ``misses`` (B,) of the numbers and distances of ``words`` (B, 3) from ``target`` (B, 3);
-    ``weight`` (B,) in [0, 1]. A scalar."""
-    return (weight * (misses + distance(words, target))).sum()
+def preserving_loss(numbers: torch.Tensor, words: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Sum over examples of the weighted misses of ``numbers`` (B,) and ``words`` (B,); ``weight`` (B,) in [0, 1]. A scalar."""
+    return (weight * (numbers + words)).sum()
 
 
 def _by_example(where: Sequence[int], size: int, values: torch.Tensor) -> torch.Tensor:
