@@ -170,14 +170,16 @@ def test_entropy_is_scipys() -> None:
 
 
 def test_heads_begin_undecided_and_do_not_see_the_scale() -> None:
-    bias = torch.linspace(-1, 0, 28).tolist()
-    heads = Heads(16, bias).float()
+    shares = torch.linspace(-1, 0, 28).float()
+    heads = Heads(16, shares.tolist()).float()
     states = draw(3, 16).float()
     own = draw(3, 28).log_softmax(-1).float()
     logits, vad = heads(states, own)
-    expected = own.exp().logit() + torch.tensor(bias).float()
+    weights = (own.exp() * shares.exp()).double()
+    expected = (weights / weights.sum(dim=-1, keepdim=True)).logit().float()
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
-    assert bool(heads(states, torch.zeros(3, 28).float())[0].isfinite().all())
+    sure = torch.full((3, 28), -90.0).float().index_fill(1, torch.tensor([4]), 0.0)
+    assert bool(heads(states, sure)[0].isfinite().all())
     assert bool((vad == 0.5).all())
     with torch.no_grad():
         heads.label.weight.copy_(draw(28, 16))

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save
 from torch.nn.functional import layer_norm
 
 from emoloom.errors import EmoLoomError
+from emoloom.model.labelling import among_labels
 from emoloom.store.files import write_atomic
 
 FILE = "heads.safetensors"
@@ -23,32 +24,35 @@ _SUREST = -1e-4
 class Heads(torch.nn.Module):
     r"""Log-odds of labels and VAD from the place where the first label is about to be written.
 
-    With h the normalised hidden state there and :math:`p_l` the model's own probability of writing label l, the log-odds of
-    label l are :math:`w_l \cdot h + b_l + s \log\frac{p_l}{1 - p_l}`: what the model is about to write is the best single
-    predictor, and the loss on them teaches the writing, too. VAD is a linear map of h through a sigmoid. All begins at zero but
-    s, at 1, and b, so that no random number is drawn and the first log-odds are the model's own.
+    With h the normalised hidden state there and :math:`q_l` the model's own probability of writing label l, given that it writes
+    one, the log-odds of label l are :math:`w_l \cdot h + b_l + s \log\frac{q_l}{1 - q_l}`: what the model is about to write is the
+    best single predictor, and the loss on them teaches the writing, too. VAD is a linear map of h through a sigmoid. All begins
+    at zero but s, at 1, so that no random number is drawn and the first log-odds are the model's own.
 
     Args:
         size: width H of the hidden states.
-        bias: (L,) b.
+        log_shares: (L,) of labels that begin alike (:meth:`~emoloom.model.labelling.FirstLabel.log_shares`).
     """
 
-    def __init__(self, size: int, bias: Sequence[float]) -> None:
+    log_shares: torch.Tensor
+
+    def __init__(self, size: int, log_shares: Sequence[float]) -> None:
         super().__init__()
-        self.label = torch.nn.Linear(size, len(bias))
+        self.label = torch.nn.Linear(size, len(log_shares))
         self.vad = torch.nn.Linear(size, _AXES)
         for parameter in self.parameters():
             torch.nn.init.zeros_(parameter)
-        with torch.no_grad():
-            self.label.bias.copy_(torch.tensor(bias))
         self.scale = torch.nn.Parameter(torch.ones(()))
+        self.register_buffer("log_shares", torch.tensor(log_shares))
 
     def forward(self, states: torch.Tensor, log_probabilities: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-odds of the labels (B, L) and VAD (B, 3) in [0, 1], from hidden states (B, H) and log p (B, L)."""
+        """Log-odds of the labels (B, L) and VAD (B, 3) in [0, 1], from hidden states (B, H) and the log probabilities (B, L) of
+        the tokens that begin the labels."""
         # Models differ in the scale of their last hidden state by orders of magnitude; a learning rate must suit all.
         normal = layer_norm(states.float(), states.shape[-1:])
-        own = log_probabilities.clamp_max(_SUREST)
-        return self.label(normal) + self.scale * (own - torch.log(-torch.expm1(own))), self.vad(normal).sigmoid()
+        own = among_labels(log_probabilities, self.log_shares).clamp_max(_SUREST)
+        odds = own - torch.log(-torch.expm1(own))
+        return self.label(normal) + self.scale * odds, self.vad(normal).sigmoid()
 
 
 def save_heads(heads: Heads, folder: Path) -> None:
@@ -67,7 +71,7 @@ def load_heads(folder: Path) -> Heads:
     remedy = "Train with l_cls and l_reg above 0, or use another readout."
     try:
         state = load_file(path)
-        heads = Heads(state["label.weight"].shape[1], state["label.bias"].tolist())
+        heads = Heads(state["label.weight"].shape[1], state["log_shares"].tolist())
         heads.load_state_dict(state)
     except FileNotFoundError as error:
         raise EmoLoomError("this adapter was trained without heads", where=str(folder), remedy=remedy) from error

@@ -58,6 +58,12 @@ class FirstLabel:
         ]
 
 
+def among_labels(log_probabilities: torch.Tensor, log_shares: torch.Tensor) -> torch.Tensor:
+    """Log probability of each label, given that one is written: (B, L) from the log probabilities (B, L) of the tokens that begin
+    the labels and :meth:`FirstLabel.log_shares` (L,)."""
+    return (log_probabilities + log_shares).log_softmax(dim=-1)
+
+
 def entropy(probabilities: torch.Tensor) -> torch.Tensor:
     r""":math:`-\sum_l q_{bl} \log q_{bl}` in nats, (B,), of distributions (B, L)."""
     return -(probabilities * probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()).sum(dim=-1)

@@ -17,7 +17,7 @@ from emoloom.config import Recipe
 from emoloom.contract.affect import AFFECT, VAD
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.heads import Heads
-from emoloom.model.labelling import FirstLabel, cannot_follow, entropy
+from emoloom.model.labelling import FirstLabel, among_labels, cannot_follow, entropy
 from emoloom.model.layout import Layout, lay_out
 from emoloom.model.prompts import Prompter
 from emoloom.train.appraise import appraisal_loss, calibrated_profiles
@@ -92,7 +92,7 @@ class Objective:
             return terms
         rows = [start + self._layouts[e.line].label for start, e in zip(out.starts, examples, strict=True)]
         log_probabilities = self._first.log_probabilities(out.logits[rows])
-        labels = (log_probabilities + self._log_shares).softmax(dim=-1)
+        labels = among_labels(log_probabilities, self._log_shares).exp()
         if self.heads is not None:
             logits, vad = self.heads(out.states[rows], log_probabilities)
             if recipe.l_cls:
