@@ -25,9 +25,9 @@ class Heads(torch.nn.Module):
     r"""Log-odds of labels and VAD from the place where the first label is about to be written.
 
     With h the normalised hidden state there and :math:`q_l` the model's own probability of writing label l, given that it writes
-    one, the log-odds of label l are :math:`w_l \cdot h + b_l + s \log\frac{q_l}{1 - q_l}`: what the model is about to write is the
-    best single predictor, and the loss on them teaches the writing, too. VAD is a linear map of h through a sigmoid. All begins
-    at zero but s, at 1, so that no random number is drawn and the first log-odds are the model's own.
+    one, the log-odds of label l are :math:`w_l \cdot h + b_l + s \log\frac{q_l}{1 - q_l}`: what the model is about to write is
+    the best single predictor, and the loss on them teaches the writing, too. VAD is a linear map of h through a sigmoid. All
+    begins at zero but s, at 1, so that no random number is drawn and the first log-odds are the model's own.
 
     Args:
         size: width H of the hidden states.
