@@ -32,7 +32,9 @@ def test_the_same_command_again_changes_nothing(emoloom: Emoloom, tmp_path: Path
     command = ("screen", "--model", "baseline:tfidf", "--eval", f"jsonl:{data}", "--train-limit", 5)
     first = emoloom(*command, "--out", tmp_path / "run")
     before = files(tmp_path / "run")
-    assert emoloom(*command, "--out", tmp_path / "run") == first
+    assert first.err == ""
+    taken_up = f"taking up {tmp_path / 'run'}: 2 of 2 cells done\n"
+    assert emoloom(*command, "--out", tmp_path / "run") == first._replace(err=taken_up)
     assert files(tmp_path / "run") == before
     assert emoloom(*command, "--out", tmp_path / "other").code == 0
     assert lasting(tmp_path / "other") == lasting(tmp_path / "run")
@@ -40,6 +42,17 @@ def test_the_same_command_again_changes_nothing(emoloom: Emoloom, tmp_path: Path
     assert refused.code == 2
     assert "this folder holds a run of another plan" in refused.err
     assert files(tmp_path / "run") == before
+
+
+def test_a_run_that_was_stopped_says_how_far_it_came(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
+    run = tmp_path / "run"
+    command = ("screen", "--model", "baseline:tfidf", "--eval", f"jsonl:{data}", "--train-limit", 5, "--out", run)
+    first = emoloom(*command)
+    for name in ("leaderboard.json", "report.html"):
+        (run / name).unlink()
+    next(run.glob("cells/*/metrics.json")).unlink()
+    again = emoloom(*command)
+    assert (again.out, again.err) == (first.out, f"taking up {run}: 1 of 2 cells done\n")
 
 
 def test_a_run_held_by_another_is_refused(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
