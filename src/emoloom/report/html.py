@@ -30,6 +30,7 @@ def write_report(run: RunFolder) -> Path:
         ranking=[_bar(row) for row in board["ranking"]],
         plot_width=_PLOT,
         verdict=board["verdict"],
+        weak_vad=_weak_vad(manifest, board["rows"]),
         cells=[(cell, run.cell(cell["key"]).metrics()) for cell in manifest["cells"]],
         examples=_examples(run, manifest["cells"]),
         mixtures=[mixture_plot(run, cell) for cell in manifest["cells"] if has_mixture(run, cell)],
@@ -37,6 +38,14 @@ def write_report(run: RunFolder) -> Path:
     path = run.path / "report.html"
     write_atomic(path, page)
     return path
+
+
+def _weak_vad(manifest: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    """What the VAD of records without gold was made from."""
+    sources = {source for row in (manifest["data"]["train"], *rows) for source in row["vad_sources"]}
+    if sources <= {"gold"}:
+        return "none, all of it is gold"
+    return str(manifest["lexicon"]["name"]) if manifest["lexicon"] else "label anchors only"
 
 
 def _tables(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
