@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,8 @@ from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import Teacher
 from emoloom.model.load import load_prompter
 from emoloom.model.prompts import Prompter
-from emoloom.screen.appraisal import load_verifier
 from emoloom.screen.arms import Arm
-from emoloom.screen.corpora import Corpora, load_corpora
+from emoloom.screen.corpora import Atoms, Corpora, load_corpora
 from emoloom.store.files import digest
 
 
@@ -64,7 +64,7 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
             remedy="Set both above 0, or leave this readout out.",
         )
     teacher = load_teacher(config.lexicon)
-    corpora = load_corpora(config, teacher, recipes, lambda texts: load_verifier(config.data_dir, say).atoms(texts))
+    corpora = load_corpora(config, teacher, recipes, lambda texts: _appraise(texts, config, say))
     models: list[PlannedModel] = []
     for spec in specs:
         if spec.kind != "baseline":
@@ -73,6 +73,13 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
             prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
             models.append(PlannedModel(local, prompter))
     return Ground(config, teacher, corpora, tuple(models), arms)
+
+
+def _appraise(texts: Sequence[str], config: ScreenConfig, say: Say) -> Atoms:
+    # Imported where records are appraised, and nowhere else: inference goes without the verifier.
+    from emoloom.screen.appraisal import load_verifier
+
+    return load_verifier(config.data_dir, say).atoms(texts)
 
 
 def lexicon_identity(teacher: Teacher) -> dict[str, Any] | None:
