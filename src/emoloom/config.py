@@ -73,8 +73,8 @@ class ScreenConfig(BaseModel):
 
     ``readout``: how answers are read (:mod:`emoloom.screen.readout`); the first named is the one that ranks.
     ``train_limit`` caps the training records of all corpora together, ``limit`` the records of each evaluation corpus and
-    ``zero_shot_limit`` those judged before fine-tuning. ``lexicon`` names a fetched lexicon for weak VAD; by default the
-    Warriner norms are used where they have been fetched.
+    ``zero_shot_limit`` those judged before fine-tuning. ``lexicon`` names a fetched lexicon for weak VAD, or a
+    file of word norms; by default the Warriner norms are used where they have been fetched.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -28,6 +28,24 @@ def test_flags_reach_the_run(emoloom: Emoloom, tmp_path: Path, data: Path) -> No
     assert (tmp_path / "run" / "report.html").exists()
 
 
+def test_a_lexicon_from_a_file_is_a_baseline_and_in_the_manifest(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
+    norms = tmp_path / "own.csv"
+    norms.write_text("# scale: 1..9\nword,v,a,d\ncar,6,4,5\ngrandmother,7,3,5\nlate,3,5,4\n")
+    command = ("screen", "--model", "baseline:tfidf", "--eval", f"jsonl:{data}", "--train-limit", 5, "--out")
+    done = emoloom(*command, tmp_path / "run", "--lexicon", norms)
+    assert done.code == 0, done.err
+    assert done.err == "no calibration is known for the lexicon own: its estimates are standardised instead\n"
+    assert "baseline:lexicon" in done.out
+    lexicon = RunFolder(tmp_path / "run").read_json("manifest.json")["lexicon"]
+    assert (lexicon["name"], lexicon["calibrated_on"]) == ("own", "nothing: standardised")
+    norms.write_text(norms.read_text().replace("1..9", "1..5"))
+    refused = emoloom(*command, tmp_path / "other", "--lexicon", norms)
+    assert refused.code == 2
+    assert refused.err == (
+        f"error: {norms}:3: 6 is outside the scale 1..5. Declare the scale on which the words were rated.\n"
+    )
+
+
 def test_the_same_command_again_changes_nothing(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
     command = ("screen", "--model", "baseline:tfidf", "--eval", f"jsonl:{data}", "--train-limit", 5)
     first = emoloom(*command, "--out", tmp_path / "run")

@@ -142,9 +142,9 @@ def test_replies_and_outcomes_are_shown(run: RunFolder) -> None:
     ("sources", "lexicon", "shown"),
     [
         ({"gold": 6}, None, "none, all of it is gold"),
-        ({"gold": 6}, {"name": "warriner"}, "none, all of it is gold"),
+        ({"gold": 6}, {"name": "warriner", "calibrated_on": "x"}, "none, all of it is gold"),
         ({"gold": 5, "label": 1}, None, "label anchors only"),
-        ({"blend": 6}, {"name": "warriner"}, "warriner"),
+        ({"blend": 6}, {"name": "warriner", "calibrated_on": "x"}, "warriner (calibrated on x)"),
     ],
 )
 def test_where_weak_vad_comes_from(

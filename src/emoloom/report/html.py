@@ -45,7 +45,8 @@ def _weak_vad(manifest: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     sources = {source for row in (manifest["data"]["train"], *rows) for source in row["vad_sources"]}
     if sources <= {"gold"}:
         return "none, all of it is gold"
-    return str(manifest["lexicon"]["name"]) if manifest["lexicon"] else "label anchors only"
+    lexicon = manifest["lexicon"]
+    return f"{lexicon['name']} (calibrated on {lexicon['calibrated_on']})" if lexicon else "label anchors only"
 
 
 def _tables(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from emoloom.config import ScreenConfig
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
 from emoloom.lexicon.load import load_teacher
-from emoloom.lexicon.teacher import Teacher
+from emoloom.lexicon.teacher import UNFITTED, Teacher
 from emoloom.model.load import load_prompter
 from emoloom.model.prompts import Prompter
 from emoloom.screen.arms import Arm
@@ -64,6 +64,10 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
             remedy="Set both above 0, or leave this readout out.",
         )
     teacher = load_teacher(config.lexicon)
+    if teacher.calibration and teacher.calibration.fitted_on == UNFITTED:
+        say(
+            f"no calibration is known for the lexicon {teacher.calibration.lexicon}: its estimates are standardised instead"
+        )
     corpora = load_corpora(config, teacher, recipes, lambda texts: _appraise(texts, config, say))
     models: list[PlannedModel] = []
     for spec in specs:
@@ -89,5 +93,6 @@ def lexicon_identity(teacher: Teacher) -> dict[str, Any] | None:
     return {
         "name": teacher.lexicon.name,
         "sha256": teacher.lexicon.sha256,
+        "calibrated_on": teacher.calibration.fitted_on,
         "calibration_sha256": digest(teacher.calibration.to_json()),
     }
