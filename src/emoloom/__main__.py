@@ -23,7 +23,8 @@ def _keep_freed_memory() -> None:
 def main() -> None:
     """Runs the command line."""
     _keep_freed_memory()
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    for library in ("TRANSFORMERS", "HF_HUB"):
+        os.environ.setdefault(f"{library}_VERBOSITY", "error")
     from emoloom.cli.app import run
 
     sys.exit(run())

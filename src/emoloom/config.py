@@ -77,7 +77,8 @@ class ScreenConfig(BaseModel):
     ``train_limit`` caps the training records of all corpora together, ``limit`` the records of each evaluation corpus and
     ``zero_shot_limit`` those judged before fine-tuning. With more than one of ``rungs`` the candidates race
     (:mod:`emoloom.screen.race`): they are judged on ``race_limit`` records at each rung, and those named in ``keep`` never
-    leave. ``lexicon`` names a fetched lexicon for weak VAD; by default the Warriner norms are used where they have been fetched.
+    leave. ``lexicon`` names a fetched lexicon for weak VAD, or a file of word norms; by default the Warriner norms are used where
+    they have been fetched.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

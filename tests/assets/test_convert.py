@@ -27,6 +27,11 @@ def converted(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
+def test_nothing_is_drawn(tiny_gguf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    convert_gguf(tiny_gguf, tmp_path)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_reload_gives_the_logits_of_the_gguf_bit_for_bit(converted: Path, tiny_gguf: Path) -> None:
     quantized = AutoModelForCausalLM.from_pretrained(tiny_gguf.parent, gguf_file=tiny_gguf.name, dtype=torch.float32)
     reloaded = AutoModelForCausalLM.from_pretrained(converted)

@@ -57,6 +57,17 @@ def test_the_version_is_printed(emoloom: Emoloom) -> None:
     assert emoloom("--version") == (0, "emoloom 0.1.0\n", "")
 
 
+def test_libraries_keep_their_warnings_to_themselves() -> None:
+    code = (
+        "import contextlib, emoloom.__main__, sys; sys.argv[1:] = ['--version']\n"
+        "with contextlib.suppress(SystemExit): emoloom.__main__.main()\n"
+        "import huggingface_hub.utils.logging as logging; print(logging.get_verbosity() == logging.ERROR)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(emoloom.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == "emoloom 0.1.0\nTrue\n"
+
+
 def refused(emoloom: Emoloom, tmp_path: Path, *arguments: object) -> str:
     """The one line of a refused command that got ``--out``, if it is ``screen``."""
     out = tmp_path / "out" / "run"

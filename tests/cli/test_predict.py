@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,24 @@ import pytest
 from tests.cli.conftest import Emoloom
 from tests.screenings import ROWS, shorten_replies
 
+import emoloom
 from emoloom.contract.parse import Failure, parse_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.store.run import RunFolder
 
+WATCH = """
+import json, sys
+
+opened = []
+sys.addaudithook(lambda event, details: opened.append(str(details[0])) if event == "open" else None)
+from emoloom.cli.app import run
+
+assert run(sys.argv[1:]) == 0
+modules = "lexicon.appraisal", "lexicon.appraisal_fit", "screen.appraisal", "data.load_appraised", "assets.verifiers"
+imported = [name for name in modules if f"emoloom.{name}" in sys.modules]
+print(json.dumps(imported + [path for path in opened if "/verifiers/" in path]))
+"""
+"""Runs the command line and prints which of the verifier's modules it imported, and which of its files it opened."""
 # Lengths fall and rise, so that answers are not finished in this order.
 TEXTS = ("a rather long text about a late train, once more", "ok", "a text of middling length", "no", "well then")
 
@@ -63,6 +80,21 @@ def test_a_runs_candidate_answers_as_it_did_in_the_run(emoloom: Emoloom, finishe
     answers = {answer["id"]: answer for answer in predicted(emoloom, tmp_path / "in.jsonl", "--run", finished.path)}
     assert len(kept) == 3
     assert {name: answers[name]["reply"] for name in kept} == kept
+
+
+def test_nothing_of_the_appraisal_verifier_is_touched(finished: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("so late again\n")
+    (tmp_path / "watch.py").write_text(WATCH)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "watch.py", "predict", tmp_path / "in.txt", "--run", finished.path],
+        env={**os.environ, "PYTHONPATH": str(Path(emoloom.__file__).parents[1]), "EMOLOOM_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    predicted, touched = done.stdout.splitlines()
+    assert json.loads(predicted)["id"] == "1"
+    assert json.loads(touched) == []
 
 
 def test_a_bad_line_is_named_before_any_model_is_loaded(

@@ -28,11 +28,31 @@ def test_flags_reach_the_run(emoloom: Emoloom, tmp_path: Path, data: Path) -> No
     assert (tmp_path / "run" / "report.html").exists()
 
 
+def test_a_lexicon_from_a_file_is_a_baseline_and_in_the_manifest(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
+    norms = tmp_path / "own.csv"
+    norms.write_text("# scale: 1..9\nword,v,a,d\ncar,6,4,5\ngrandmother,7,3,5\nlate,3,5,4\n")
+    command = ("screen", "--model", "baseline:tfidf", "--eval", f"jsonl:{data}", "--train-limit", 5, "--out")
+    done = emoloom(*command, tmp_path / "run", "--lexicon", norms)
+    assert done.code == 0, done.err
+    assert done.err == "no calibration is known for the lexicon own: its estimates are standardised instead\n"
+    assert "baseline:lexicon" in done.out
+    lexicon = RunFolder(tmp_path / "run").read_json("manifest.json")["lexicon"]
+    assert (lexicon["name"], lexicon["calibrated_on"]) == ("own", "nothing: standardised")
+    norms.write_text(norms.read_text().replace("1..9", "1..5"))
+    refused = emoloom(*command, tmp_path / "other", "--lexicon", norms)
+    assert refused.code == 2
+    assert refused.err == (
+        f"error: {norms}:3: 6 is outside the scale 1..5. Declare the scale on which the words were rated.\n"
+    )
+
+
 def test_the_same_command_again_changes_nothing(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
     command = ("screen", "--model", "baseline:tfidf", "--eval", f"jsonl:{data}", "--train-limit", 5)
     first = emoloom(*command, "--out", tmp_path / "run")
     before = files(tmp_path / "run")
-    assert emoloom(*command, "--out", tmp_path / "run") == first
+    assert first.err == ""
+    taken_up = f"taking up {tmp_path / 'run'}: 2 of 2 cells done\n"
+    assert emoloom(*command, "--out", tmp_path / "run") == first._replace(err=taken_up)
     assert files(tmp_path / "run") == before
     assert emoloom(*command, "--out", tmp_path / "other").code == 0
     assert lasting(tmp_path / "other") == lasting(tmp_path / "run")
@@ -40,6 +60,17 @@ def test_the_same_command_again_changes_nothing(emoloom: Emoloom, tmp_path: Path
     assert refused.code == 2
     assert "this folder holds a run of another plan" in refused.err
     assert files(tmp_path / "run") == before
+
+
+def test_a_run_that_was_stopped_says_how_far_it_came(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
+    run = tmp_path / "run"
+    command = ("screen", "--model", "baseline:tfidf", "--eval", f"jsonl:{data}", "--train-limit", 5, "--out", run)
+    first = emoloom(*command)
+    for name in ("leaderboard.json", "report.html"):
+        (run / name).unlink()
+    next(run.glob("cells/*/metrics.json")).unlink()
+    again = emoloom(*command)
+    assert (again.out, again.err) == (first.out, f"taking up {run}: 1 of 2 cells done\n")
 
 
 def test_a_run_held_by_another_is_refused(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:

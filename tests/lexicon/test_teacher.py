@@ -15,11 +15,10 @@ from emoloom.contract.affect import AFFECT
 from emoloom.contract.record import MAX_RATIONALE_WORDS, Record, Vad, make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.data.load import load
-from emoloom.errors import EmoLoomError
 from emoloom.lexicon.calibrate import Calibration
 from emoloom.lexicon.norms import Lexicon
 from emoloom.lexicon.reading import FEATURES
-from emoloom.lexicon.teacher import READERS_MEAN, READERS_SD, Teacher, rationale, readers_anchor
+from emoloom.lexicon.teacher import READERS_MEAN, READERS_SD, UNFITTED, Teacher, rationale, readers_anchor
 
 EMOBANK = Path(os.environ.get("EMOLOOM_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
 # Mean (0.5, 0.5, 0.5), so that `good` alone has the offset (0.4, 0, 0.2).
@@ -143,10 +142,17 @@ def test_estimates_are_those_of_the_calibration(teacher: Teacher) -> None:
     assert teacher.read_vad("good zebra") == pytest.approx((0.6, 0.55, 0.5))
 
 
-def test_a_lexicon_without_its_calibration_is_refused(teacher: Teacher) -> None:
-    assert teacher.lexicon
-    with pytest.raises(EmoLoomError, match="no calibration for this lexicon"):
-        Teacher.of(teacher.lexicon)
+def test_a_lexicon_without_its_calibration_is_standardised() -> None:
+    entries = {"good": (0.9, 0.2, 0.7), "bad": (0.1, 0.6, 0.3), "dull": (0.4, 0.1, 0.4)}
+    lexicon = Lexicon("small", entries, 1, "f" * 64)
+    teacher = Teacher.of(lexicon)
+    assert teacher.calibration
+    assert (teacher.calibration.fitted_on, teacher.calibration.n) == (UNFITTED, 0)
+    for word, vad in entries.items():
+        scores = (np.array(vad) - lexicon.centre) / lexicon.spread
+        assert teacher.read_vad(f"zebra, {word}") == pytest.approx(READERS_MEAN + np.array(READERS_SD) * scores)
+        assert teacher.read_vad(word) == pytest.approx(teacher.word_values()[word])
+    assert teacher.read_vad("zebra") == pytest.approx(READERS_MEAN)
 
 
 @given(LABELS, st.lists(st.text(), max_size=4))

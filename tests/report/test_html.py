@@ -141,6 +141,26 @@ def test_replies_and_outcomes_are_shown(run: RunFolder) -> None:
     assert all(row[:3] == ["path:a", "tuned", "free"] and row[4] == "bad_json" for row in replies)
 
 
+@pytest.mark.parametrize(
+    ("sources", "lexicon", "shown"),
+    [
+        ({"gold": 6}, None, "none, all of it is gold"),
+        ({"gold": 6}, {"name": "warriner", "calibrated_on": "x"}, "none, all of it is gold"),
+        ({"gold": 5, "label": 1}, None, "label anchors only"),
+        ({"blend": 6}, {"name": "warriner", "calibrated_on": "x"}, "warriner (calibrated on x)"),
+    ],
+)
+def test_where_weak_vad_comes_from(
+    run: RunFolder, sources: dict[str, int], lexicon: dict[str, str] | None, shown: str
+) -> None:
+    manifest = run.read_json("manifest.json")
+    assert manifest["data"]["train"]["vad_sources"] == {"gold": 6}
+    manifest["data"]["train"]["vad_sources"] = sources
+    manifest["lexicon"] = lexicon
+    run.write_json("manifest.json", manifest)
+    assert f"Weak VAD: {shown}." in drawn(run).text
+
+
 def test_drawing_twice_gives_the_same_bytes(run: RunFolder) -> None:
     first = write_report(run).read_bytes()
     assert write_report(run).read_bytes() == first

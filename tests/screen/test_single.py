@@ -12,8 +12,10 @@ import torch
 
 from emoloom.contract.record import Request
 from emoloom.errors import EmoLoomError
+from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import Teacher
 from emoloom.screen import single
+from emoloom.screen.ground import lexicon_identity
 from emoloom.screen.readout import Answer, Written
 from emoloom.screen.single import Opened, evaluate_model, open_model, predict_lines, read_requests
 from emoloom.store.run import RunFolder
@@ -125,6 +127,22 @@ def test_what_cannot_be_opened_is_said(finished: RunFolder, model: Path, tmp_pat
         open_model("baseline:tfidf", None, None, quiet)
     with pytest.raises(EmoLoomError, match=f"unknown candidate .* Did you mean path:{model}"):
         open_model(f"path:{model}s", finished.path, None, quiet)
+
+
+def test_the_runs_lexicon_is_read_again_from_its_file(finished: RunFolder, tmp_path: Path) -> None:
+    norms = tmp_path / "norms.csv"
+    norms.write_text("# scale: 0..1\nword,v,a,d\nsun,0.9,0.5,0.5\nrain,0.2,0.4,0.5\n")
+    run = RunFolder(Path(shutil.copytree(finished.path, tmp_path / "run")))
+    manifest = finished.read_json("manifest.json")
+    manifest["lexicon"] = lexicon_identity(load_teacher(str(norms)))
+    manifest["config"]["lexicon"] = str(norms)
+    run.write_json("manifest.json", manifest)
+    lexicon = open_model(None, run.path, None, quiet).teacher.lexicon
+    assert lexicon
+    assert set(lexicon.entries) == {"sun", "rain"}
+    norms.write_text(norms.read_text().replace("0.9", "0.8"))
+    with pytest.raises(EmoLoomError, match="norms: the lexicon has changed since the run used it"):
+        open_model(None, run.path, None, quiet)
 
 
 def test_a_run_without_candidates_has_no_winner(finished: RunFolder, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stderr
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +39,8 @@ def convert_gguf(gguf: Path, folder: Path) -> None:
     # Its bars come one line a step where the output is no terminal.
     logging.disable_progress_bar()
     read_header(gguf)
-    with readable(gguf):
+    # One bar is drawn whatever the setting; what goes wrong is raised, not printed.
+    with readable(gguf), redirect_stderr(StringIO()):
         quantized = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     trainable = _rebuild(quantized)

@@ -19,7 +19,7 @@ def _verbs() -> None:
 
 @app.command()
 def score(
-    lexicon: Annotated[str, typer.Option(metavar="NAME", help="A fetched lexicon, such as warriner.")],
+    lexicon: Annotated[str, typer.Option(metavar="NAME|FILE", help="A fetched lexicon, such as warriner, or a file.")],
     corpus: Annotated[str, typer.Option(metavar="CORPUS", help="A corpus with gold VAD.")] = "emobank",
     data_dir: options.DataDir = None,
     as_json: options.AsJson = False,

@@ -26,7 +26,9 @@ Readouts = Annotated[
 ]
 Epochs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the training records.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Decides samples, order and resampling.")]
-Lexicon = Annotated[str | None, typer.Option(metavar="NAME", help="Fetched lexicon for weak VAD.")]
+Lexicon = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE", help="Lexicon for weak VAD: fetched, or a file of word norms.")
+]
 DataDir = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder that holds the corpora; $EMOLOOM_DATA by default.")
 ]

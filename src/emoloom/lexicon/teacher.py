@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from emoloom.contract.affect import AFFECT, VAD, anchor
 from emoloom.contract.record import MAX_RATIONALE_WORDS, Record, Vad, VadSource
 from emoloom.contract.taxonomy import GOEMOTIONS, MAPS, convert, taxonomy
-from emoloom.errors import EmoLoomError
 from emoloom.lexicon.calibrate import Calibration, shipped_calibration
 from emoloom.lexicon.norms import Lexicon
-from emoloom.lexicon.reading import Reading, read_text
+from emoloom.lexicon.reading import FEATURES, Reading, read_text
 
 # Mean and standard deviation of EmoBank's 8,062 training ratings, (x - 1) / 4, and those of the 28 anchors: label anchors are
 # brought onto the scale on which readers rate sentences, where the calibrated lexicon estimate already lies.
@@ -20,6 +19,8 @@ _ANCHORS = [affect.vad for affect in AFFECT.values()]
 # The most that a lexicon estimate counts beside a label anchor, when the lexicon knows every word.
 LEXICON_SHARE = 0.5
 CUES = 2
+UNFITTED = "nothing: standardised"
+"""Stands in :attr:`Calibration.fitted_on` for a lexicon that has no calibration of its own."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,8 @@ class Teacher:
 
     @classmethod
     def of(cls, lexicon: Lexicon) -> Teacher:
-        """A teacher with this lexicon and the calibration that was fitted for it.
-
-        Raises:
-            EmoLoomError: no calibration is known for this very file.
-        """
-        calibration = shipped_calibration(lexicon)
-        if calibration is None:
-            raise EmoLoomError(
-                "there is no calibration for this lexicon",
-                where=lexicon.name,
-                remedy="Fit one on EmoBank's training split with emoloom.lexicon.calibrate.fit_calibration.",
-            )
-        return cls(lexicon, calibration)
+        """A teacher with this lexicon and the calibration that was fitted for this very file, or :func:`standardised`."""
+        return cls(lexicon, shipped_calibration(lexicon) or standardised(lexicon))
 
     def complete(self, record: Record) -> Record:
         """The record with a VAD, its source, coverage and weight, and a rationale; what it has already is kept."""
@@ -90,6 +80,15 @@ class Teacher:
         if estimate:
             return _weak("lexicon", estimate, coverage, coverage)
         return {}
+
+
+def standardised(lexicon: Lexicon) -> Calibration:
+    """What stands in for a calibration: the mean of a text's cues, brought from the mean and spread of the lexicon's words to
+    those of EmoBank's training ratings. Nothing is fitted."""
+    coefficients = dict.fromkeys(FEATURES, (0.0, 0.0, 0.0))
+    v, a, d = (sd / spread for sd, spread in zip(READERS_SD, lexicon.spread, strict=True))
+    coefficients |= {"valence": (v, 0.0, 0.0), "arousal": (0.0, a, 0.0), "dominance": (0.0, 0.0, d)}
+    return Calibration(lexicon.name, lexicon.sha256, UNFITTED, 0, READERS_MEAN, coefficients)
 
 
 def readers_anchor(labels: Sequence[str]) -> VAD:

@@ -33,6 +33,7 @@ def write_report(run: RunFolder) -> Path:
         plot_width=_PLOT,
         race=board["race"],
         verdict=board["verdict"],
+        weak_vad=_weak_vad(manifest, board["rows"]),
         cells=[(cell, run.cell(cell["key"]).metrics()) for cell in cells],
         examples=_examples(run, [cell for cell in cells if cell["stage"] not in ("baseline", "training", "race")]),
         mixtures=[mixture_plot(run, cell) for cell in cells if has_mixture(run, cell)],
@@ -40,6 +41,15 @@ def write_report(run: RunFolder) -> Path:
     path = run.path / "report.html"
     write_atomic(path, page)
     return path
+
+
+def _weak_vad(manifest: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    """What the VAD of records without gold was made from."""
+    sources = {source for row in (manifest["data"]["train"], *rows) for source in row["vad_sources"]}
+    if sources <= {"gold"}:
+        return "none, all of it is gold"
+    lexicon = manifest["lexicon"]
+    return f"{lexicon['name']} (calibrated on {lexicon['calibrated_on']})" if lexicon else "label anchors only"
 
 
 def _tables(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,6 +78,7 @@ class Corpora:
             "train": {
                 "records": len(self.train),
                 "sha256": records_digest(self.train),
+                "vad_sources": dict(sorted(Counter(record.vad_source or "gold" for record in self.train).items())),
                 "overlap_dropped": self.overlap,
                 "sources": [report.to_dict() for report in self.train_reports],
             },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +13,11 @@ from emoloom.config import ScreenConfig
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError, unknown_name
 from emoloom.lexicon.load import load_teacher
-from emoloom.lexicon.teacher import Teacher
+from emoloom.lexicon.teacher import UNFITTED, Teacher
 from emoloom.model.load import load_prompter
 from emoloom.model.prompts import Prompter
-from emoloom.screen.appraisal import load_verifier
 from emoloom.screen.arms import Arm
-from emoloom.screen.corpora import Corpora, corpora_named, load_corpora
+from emoloom.screen.corpora import Atoms, Corpora, corpora_named, load_corpora
 from emoloom.store.files import digest
 
 
@@ -68,10 +68,11 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
             remedy="Set both above 0, or leave this readout out.",
         )
     teacher = load_teacher(config.lexicon)
-    named = corpora_named(config)
-    corpora = load_corpora(
-        config, teacher, recipes, lambda texts: load_verifier(config.data_dir, say, without=named).atoms(texts)
-    )
+    if teacher.calibration and teacher.calibration.fitted_on == UNFITTED:
+        say(
+            f"no calibration is known for the lexicon {teacher.calibration.lexicon}: its estimates are standardised instead"
+        )
+    corpora = load_corpora(config, teacher, recipes, lambda texts: _appraise(texts, config, say))
     models: list[PlannedModel] = []
     for spec in specs:
         if spec.kind != "baseline":
@@ -82,6 +83,13 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
     return Ground(config, teacher, corpora, tuple(models), arms)
 
 
+def _appraise(texts: Sequence[str], config: ScreenConfig, say: Say) -> Atoms:
+    # Imported where records are appraised, and nowhere else: inference goes without the verifier.
+    from emoloom.screen.appraisal import load_verifier
+
+    return load_verifier(config.data_dir, say, without=corpora_named(config)).atoms(texts)
+
+
 def lexicon_identity(teacher: Teacher) -> dict[str, Any] | None:
     """What distinguishes the teacher's lexicon and its calibration from others; None without one."""
     if teacher.lexicon is None or teacher.calibration is None:
@@ -89,5 +97,6 @@ def lexicon_identity(teacher: Teacher) -> dict[str, Any] | None:
     return {
         "name": teacher.lexicon.name,
         "sha256": teacher.lexicon.sha256,
+        "calibrated_on": teacher.calibration.fitted_on,
         "calibration_sha256": digest(teacher.calibration.to_json()),
     }

@@ -19,7 +19,7 @@ from emoloom.lexicon.teacher import Teacher
 
 
 def score_lexicon(lexicon: str, corpus: str, data_dir: Path | None) -> dict[str, Any]:
-    """Pearson r and CCC per axis of the calibrated estimate with gold VAD, over all rows and for each split.
+    """Pearson r and CCC per axis of the estimate with gold VAD, over all rows and for each split; and what it was calibrated on.
 
     Raises:
         EmoLoomError: the lexicon or corpus cannot be had, or the corpus has no gold VAD.
@@ -31,7 +31,8 @@ def score_lexicon(lexicon: str, corpus: str, data_dir: Path | None) -> dict[str,
     if not everything:
         raise EmoLoomError("the corpus has no gold VAD", where=corpus, remedy="Use --corpus emobank.")
     parts = {split: _score(teacher, records) for split, records in gold.items() if records}
-    return {**_score(teacher, everything), "splits": parts}
+    assert teacher.calibration is not None
+    return {**_score(teacher, everything), "calibrated_on": teacher.calibration.fitted_on, "splits": parts}
 
 
 def _score(teacher: Teacher, records: Sequence[Record]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from emoloom.assets.cache import Say, silent
 from emoloom.evaluate.score import Scores
 from emoloom.model.load import Candidate, load_candidate
 from emoloom.screen import cell as work
@@ -26,7 +27,7 @@ from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_gra
 from emoloom.screen.suggest import Suggester
 from emoloom.store.files import digest
 from emoloom.store.journal import Journal
-from emoloom.store.run import ABLATION, LEADERBOARD, TIMINGS, CellFolder, RunFolder
+from emoloom.store.run import ABLATION, LEADERBOARD, MANIFEST, TIMINGS, CellFolder, RunFolder
 
 DEFAULT_FOLDER = Path("runs")
 
@@ -42,8 +43,11 @@ class Results:
     rungs: Sequence[Mapping[str, Any]]
 
 
-def run_plan(plan: Plan, progress: Progress) -> RunFolder:
+def run_plan(plan: Plan, progress: Progress, say: Say = silent) -> RunFolder:
     """Runs every cell of ``plan`` that is not finished and writes the leaderboard.
+
+    Args:
+        say: told how far an earlier process came.
 
     Returns:
         The run's folder: ``plan.config.out``, or ``runs/`` and the plan's own name.
@@ -51,20 +55,24 @@ def run_plan(plan: Plan, progress: Progress) -> RunFolder:
     Raises:
         EmoLoomError: the folder cannot be used, or a cell fails; finished cells stay.
     """
-    return _carry_out(plan, progress, _screening_board)
+    return _carry_out(plan, progress, say, _screening_board)
 
 
-def run_ablation(plan: Plan, progress: Progress) -> RunFolder:
+def run_ablation(plan: Plan, progress: Progress, say: Say = silent) -> RunFolder:
     """Runs every cell of an ablation that is not finished and writes ``ablation.json``; else as :func:`run_plan`."""
-    return _carry_out(plan, progress, _ablation_board)
+    return _carry_out(plan, progress, say, _ablation_board)
 
 
 def _carry_out(
-    plan: Plan, progress: Progress, board: Callable[[Plan, Results], tuple[str, dict[str, Any]]]
+    plan: Plan, progress: Progress, say: Say, board: Callable[[Plan, Results], tuple[str, dict[str, Any]]]
 ) -> RunFolder:
     run = RunFolder(plan.config.out or DEFAULT_FOLDER / plan.name)
+    began_before = (run.path / MANIFEST).exists()
     with run.opened(dict(plan.manifest)) as journal:
-        name, content = board(plan, _Runner(plan, run, journal, progress).run())
+        runner = _Runner(plan, run, journal, progress)
+        if began_before:
+            say(f"taking up {run.path}: {runner.done} of {len(plan.cells)} cells done")
+        name, content = board(plan, runner.run())
         run.write_json(name, content)
         journal.record("finished", file=name, sha256=digest(content))
     return run
@@ -101,6 +109,11 @@ class _Runner:
         self._scores: CellScores = {}
         self._rungs: list[dict[str, Any]] = []
 
+    @property
+    def done(self) -> int:
+        """How many cells are finished."""
+        return sum(self._is_done(cell) for cell in self._plan.cells)
+
     def run(self) -> Results:
         """Finishes every cell, in the plan's order, but for those of candidates that have left the race."""
         self._journal.record("plan", cells=[cell.key for cell in self._plan.cells])
@@ -122,9 +135,15 @@ class _Runner:
         else:
             self._answers(cell)
 
+    def _is_done(self, cell: Cell) -> bool:
+        folder = self._run.cell(cell.key)
+        if cell.stage == "training":
+            return work.is_trained(folder, self._arms[cell.arm].recipe)
+        return folder.metrics() is not None
+
     def _baseline(self, cell: Cell) -> None:
         folder = self._run.cell(cell.key)
-        if folder.metrics() is None:
+        if not self._is_done(cell):
             start = time.monotonic()
             name = cell.candidate.removeprefix("baseline:")
             kinds: dict[str, Baseline] = {
@@ -143,7 +162,7 @@ class _Runner:
 
     def _train(self, cell: Cell) -> None:
         folder = self._run.cell(cell.key)
-        if not work.is_trained(folder, self._arms[cell.arm].recipe):
+        if not self._is_done(cell):
             cost = Cost()
             self._fine_tune(cell, folder, None, cost)
             self._spent(cell, asdict(cost))
@@ -170,7 +189,7 @@ class _Runner:
     def _race(self, cell: Cell) -> None:
         """Trains a candidate as far as a rung and judges it there."""
         folder = self._run.cell(cell.key)
-        if folder.metrics() is None:
+        if not self._is_done(cell):
             recipe = self._arms[cell.arm].recipe
             cost = Cost()
             if not work.is_trained(folder, recipe):
@@ -194,7 +213,7 @@ class _Runner:
     def _answers(self, cell: Cell) -> None:
         """Reads a candidate out, as it is or as its arm trained it, and judges it."""
         folder = self._run.cell(cell.key)
-        if folder.metrics() is None:
+        if not self._is_done(cell):
             candidate = self._load(cell)
             training = folder
             if cell.stage == "tuned":

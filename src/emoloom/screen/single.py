@@ -26,6 +26,7 @@ from emoloom.model.load import Candidate, load_candidate, load_prompter
 from emoloom.screen.cell import Progress, judge, make_row, scored_readout, tuned
 from emoloom.screen.cells import Cell, training_of
 from emoloom.screen.corpora import load_evals
+from emoloom.screen.ground import lexicon_identity
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
 from emoloom.store.run import LEADERBOARD, MANIFEST, CellFolder, RunFolder
@@ -81,7 +82,13 @@ def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say
     expected = next(c["sha256"] for c in manifest["candidates"] if c["name"] == name)
     base = _load(name, say, trust=config.trust_remote_code, expected=expected)
     lexicon = manifest["lexicon"]
-    teacher = load_teacher(lexicon["name"]) if lexicon else Teacher()
+    teacher = load_teacher(config.lexicon or lexicon["name"]) if lexicon else Teacher()
+    if lexicon_identity(teacher) != lexicon:
+        raise EmoLoomError(
+            "the lexicon has changed since the run used it",
+            where=lexicon["name"],
+            remedy="Restore it, or screen again.",
+        )
     training = folder.cell(training_of(next(iter(readouts.values())), cells).key)
     candidate = tuned(base, training, config.recipe)
     v, a, d = manifest["constant_vad"]
