@@ -66,6 +66,11 @@ class Written:
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
         """See :class:`Readout`."""
+        for index, tokens in self.replies(requests):
+            yield index, Answer(self.candidate.prompter.decode(tokens))
+
+    def replies(self, requests: Sequence[Request]) -> Iterator[tuple[int, list[int]]]:
+        """Yields (index, tokens without the end token) of every request's reply, as they are finished."""
         prompter = self.candidate.prompter
         memory = Memory()
         for start in range(0, len(requests), _CHUNK):
@@ -84,9 +89,8 @@ class Written:
                 counts=self.counts,
                 constraint=self.grammar,
             ):
-                reply = prompter.decode(generated)
-                memory.add(reply, generated)
-                yield start + index, Answer(reply)
+                memory.add(prompter.decode(generated), generated)
+                yield start + index, generated
 
 
 @dataclass(frozen=True)
