@@ -60,7 +60,7 @@ def ablate(
 
     with TerminalProgress() as progress:
         plan = make_ablation_plan(settings, progress.say)
-        run = run_ablation(plan, progress)
+        run = run_ablation(plan, progress, progress.say)
     figure = write_figure(run)
     print_ablation(run)
     typer.echo(f"run     {run.path}\nfigure  {figure}")

@@ -76,7 +76,7 @@ def screen(
 
     with TerminalProgress() as progress:
         plan = make_plan(settings, progress.say)
-        run = run_plan(plan, progress)
+        run = run_plan(plan, progress, progress.say)
     report = write_report(run)
     print_leaderboard(run)
     typer.echo(f"run     {run.path}\nreport  {report}")

@@ -14,6 +14,7 @@ from emoloom.screen.corpora import EvalSet
 CellName = tuple[str, str, str]
 """Candidate, stage and readout."""
 
+_NAMES = ("candidate", "stage", "readout")
 STAGES = ("tuned", "zero-shot", "baseline")
 """In the order of the table."""
 BAR = ("baseline:tfidf", "baseline", "direct")
@@ -22,13 +23,19 @@ NO_LEXICON = "baseline:lexicon is absent: no lexicon has been fetched (`emoloom 
 
 
 def leaderboard(
-    scores: Mapping[CellName, Mapping[str, Scores]], evals: Sequence[EvalSet], *, headline: str, has_lexicon: bool
+    scores: Mapping[CellName, Mapping[str, Scores]],
+    failed: Mapping[CellName, str],
+    evals: Sequence[EvalSet],
+    *,
+    headline: str,
+    has_lexicon: bool,
 ) -> dict[str, Any]:
     """The content of ``leaderboard.json``.
 
     ``rows`` holds every cell on every corpus. ``ranking`` compares, best first, the cells that were judged on all records
     (baselines, and fine-tuned candidates by the ``headline`` readout); ``group`` numbers the tie groups, within which
-    nothing separates a candidate from the group's first. ``verdict`` says it in words.
+    nothing separates a candidate from the group's first. ``failed`` holds the cells without a result, and why. ``verdict``
+    says it in words.
     """
     ranked = {
         cell: ranking_score(_for_ranking(list(found.values())))
@@ -42,8 +49,13 @@ def leaderboard(
             for cell in sorted(scores, key=lambda c: _place(c, ranked))
         ],
         "ranking": _ranking(ranked),
-        "verdict": _verdict(ranked) + ([] if has_lexicon else [NO_LEXICON]),
+        "failed": [dict(zip(_NAMES, cell, strict=True)) | {"reason": failed[cell]} for cell in failed],
+        "verdict": _verdict(ranked) + _failures(failed) + ([] if has_lexicon else [NO_LEXICON]),
     }
+
+
+def _failures(failed: Mapping[CellName, str]) -> list[str]:
+    return [f"{candidate} has failed, {stage}: {reason}." for (candidate, stage, _), reason in failed.items()]
 
 
 def _for_ranking(scores: Sequence[Scores]) -> list[Mapping[str, Estimate]]:
@@ -106,7 +118,7 @@ def _verdict(ranked: Mapping[CellName, Estimate]) -> list[str]:
     leader = max(ranked, key=lambda cell: ranked[cell].value or 0.0)
     if leader[1] == "baseline":
         sentences.append(f"{leader[0]} scores higher than every candidate: {ranked[leader].value:.3f}.")
-    for cell in tuned:
+    for cell in tuned if BAR in ranked else ():
         gap = difference(ranked[cell], ranked[BAR])
         if gap:
             verb = "beats" if gap.low > 0 else "does not beat"

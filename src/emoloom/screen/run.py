@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import sys
 import time
@@ -10,62 +11,98 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from emoloom.assets.cache import Say
+from emoloom.errors import EmoLoomError, is_out_of_memory
 from emoloom.evaluate.score import Scores
 from emoloom.model.load import Candidate, load_candidate
 from emoloom.screen import cell as work
 from emoloom.screen.ablation import ablation
 from emoloom.screen.baselines import Baseline, Lexicon, Majority, Tfidf
-from emoloom.screen.cell import Cost, Progress, Row, judge, make_row
+from emoloom.screen.cell import Cost, Progress, judge, make_row
 from emoloom.screen.cells import Cell
 from emoloom.screen.leaderboard import leaderboard
 from emoloom.screen.plan import Plan, constant_vad
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
-from emoloom.store.files import digest
+from emoloom.store.files import sha256_file
 from emoloom.store.journal import Journal
-from emoloom.store.run import ABLATION, LEADERBOARD, TIMINGS, CellFolder, RunFolder
+from emoloom.store.rows import Row
+from emoloom.store.run import ABLATION, LEADERBOARD, MANIFEST, TIMINGS, CellFolder, RunFolder
+from emoloom.store.standing import cells_done
 
 DEFAULT_FOLDER = Path("runs")
 
 CellScores = dict[Cell, dict[str, Scores]]
 """Scores of each judged cell by evaluation set."""
+Failed = dict[Cell, str]
+"""Why a cell has no result."""
 
 
-def run_plan(plan: Plan, progress: Progress) -> RunFolder:
+def run_plan(plan: Plan, progress: Progress, say: Say) -> RunFolder:
     """Runs every cell of ``plan`` that is not finished and writes the leaderboard.
+
+    A cell that runs out of memory fails; the others go on, and the leaderboard says so.
+
+    Args:
+        say: told how far an interrupted run had come, what was set aside, which cell fails.
 
     Returns:
         The run's folder: ``plan.config.out``, or ``runs/`` and the plan's own name.
 
     Raises:
-        EmoLoomError: the folder cannot be used, or a cell fails; finished cells stay.
+        EmoLoomError: the folder cannot be used, or a cell cannot go on; finished cells stay.
     """
-    return _carry_out(plan, progress, _screening_board)
+    return _carry_out(plan, progress, say, _screening_board)
 
 
-def run_ablation(plan: Plan, progress: Progress) -> RunFolder:
-    """Runs every cell of an ablation that is not finished and writes ``ablation.json``; else as :func:`run_plan`."""
-    return _carry_out(plan, progress, _ablation_board)
+def run_ablation(plan: Plan, progress: Progress, say: Say) -> RunFolder:
+    """Runs every cell of an ablation that is not finished and writes ``ablation.json``; else as :func:`run_plan`.
+
+    Raises:
+        EmoLoomError: as :func:`run_plan`; or a cell has failed, since its arm cannot be compared then.
+    """
+    return _carry_out(plan, progress, say, _ablation_board)
 
 
 def _carry_out(
-    plan: Plan, progress: Progress, board: Callable[[Plan, CellScores], tuple[str, dict[str, Any]]]
+    plan: Plan,
+    progress: Progress,
+    say: Say,
+    board: Callable[[Plan, CellScores, Failed], tuple[str, dict[str, Any]]],
 ) -> RunFolder:
     run = RunFolder(plan.config.out or DEFAULT_FOLDER / plan.name)
     with run.opened(dict(plan.manifest)) as journal:
-        name, content = board(plan, _Runner(plan, run, journal, progress).run())
-        run.write_json(name, content)
-        journal.record("finished", file=name, sha256=digest(content))
+        if journal.set_aside:
+            say(journal.set_aside)
+        if done := cells_done(run):
+            say(f"{run.path}: {done} of {len(plan.cells)} cells are done already")
+        runner = _Runner(plan, run, journal, progress, say)
+        runner.run()
+        name, content = board(plan, runner.scores, runner.failed)
+        journal.record("finished", files={name: run.write_json(name, content)})
+        journal.settle()
+        run.seal(name)
     return run
 
 
-def _screening_board(plan: Plan, scores: CellScores) -> tuple[str, dict[str, Any]]:
+def _screening_board(plan: Plan, scores: CellScores, failed: Failed) -> tuple[str, dict[str, Any]]:
     named = {(cell.candidate, cell.stage, cell.readout): found for cell, found in scores.items()}
+    lost = {(cell.candidate, cell.stage, cell.readout): reason for cell, reason in failed.items()}
     has_lexicon = plan.teacher.lexicon is not None
-    return LEADERBOARD, leaderboard(named, plan.corpora.evals, headline=plan.config.readout[0], has_lexicon=has_lexicon)
+    headline = plan.config.readout[0]
+    return LEADERBOARD, leaderboard(named, lost, plan.corpora.evals, headline=headline, has_lexicon=has_lexicon)
 
 
-def _ablation_board(plan: Plan, scores: CellScores) -> tuple[str, dict[str, Any]]:
+def _ablation_board(plan: Plan, scores: CellScores, failed: Failed) -> tuple[str, dict[str, Any]]:
+    if failed:
+        named = ", ".join(f"{cell.arm} ({reason})" for cell, reason in failed.items())
+        raise EmoLoomError(
+            f"these arms have failed: {named}",
+            where=str(plan.config.out or DEFAULT_FOLDER / plan.name),
+            remedy="Take a smaller model or recipe.micro_batch, with another --out.",
+        )
     headline = {c.arm: found for c, found in scores.items() if c.readout == plan.config.readout[0]}
     return ABLATION, ablation(headline, plan.config.seed)
 
@@ -73,29 +110,50 @@ def _ablation_board(plan: Plan, scores: CellScores) -> tuple[str, dict[str, Any]
 class _Runner:
     """Does the work of a plan's cells."""
 
-    def __init__(self, plan: Plan, run: RunFolder, journal: Journal, progress: Progress) -> None:
+    def __init__(self, plan: Plan, run: RunFolder, journal: Journal, progress: Progress, say: Say) -> None:
         self._plan = plan
         self._run = run
         self._journal = journal
         self._progress = progress
+        self._say = say
         self._arms = {arm.name: arm for arm in plan.arms}
         self._evals = plan.corpora.evals
         self._suggester = Suggester(plan.corpora.train, plan.teacher)
         self._constant = constant_vad(plan.corpora.train)
         self._timings: dict[str, Any] = run.read_json(TIMINGS) if (run.path / TIMINGS).exists() else {"cells": {}}
-        self._scores: CellScores = {}
+        self.scores: CellScores = {}
+        self.failed: Failed = {}
 
-    def run(self) -> CellScores:
-        """Finishes every cell, in the plan's order; returns the scores of those that were judged."""
-        self._journal.record("plan", cells=[cell.key for cell in self._plan.cells])
+    def run(self) -> None:
+        """Finishes every cell, in the plan's order."""
+        manifest = {MANIFEST: sha256_file(self._run.path / MANIFEST)}
+        self._journal.record("plan", cells=[cell.key for cell in self._plan.cells], files=manifest)
         for cell in self._plan.cells:
+            folder = self._run.cell(cell.key)
+            if not folder.failure():
+                self._try(cell, folder)
+            if reason := folder.failure():
+                self._journal.record("failed", **asdict(cell), files=folder.hashes(), reason=reason)
+                self.failed[cell] = reason
+                # The model that did not fit is gone by now; the next one gets its room.
+                gc.collect()
+                torch.cuda.empty_cache()
+
+    def _try(self, cell: Cell, folder: CellFolder) -> None:
+        """Does a cell's work; where memory runs out the cell has failed, and the run goes on without it."""
+        try:
             if cell.stage == "baseline":
                 self._baseline(cell)
             elif cell.stage == "training":
                 self._train(cell)
             else:
                 self._answers(cell)
-        return self._scores
+        except (EmoLoomError, MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            # Torch's own words hold numbers that differ from run to run.
+            folder.fail("out of memory")
+            self._say(f"{_title(cell)}: {cell.stage} failed, out of memory ({error}); the others go on")
 
     def _baseline(self, cell: Cell) -> None:
         folder = self._run.cell(cell.key)
@@ -141,6 +199,9 @@ class _Runner:
     def _answers(self, cell: Cell) -> None:
         """Reads a candidate out, as it is or as its arm trained it, and judges it."""
         folder = self._run.cell(cell.key)
+        if cell.stage == "tuned" and self._training(cell).failure():
+            folder.fail("its training failed")
+            return
         if folder.metrics() is None:
             candidate = self._load(cell)
             if cell.stage == "tuned":
@@ -196,7 +257,7 @@ class _Runner:
     def _take_in(self, cell: Cell, folder: CellFolder) -> None:
         """Records a finished cell; its scores are drawn from its replies, with the resamples that comparisons need."""
         self._journal.record("cell", **asdict(cell), files=folder.hashes())
-        self._scores[cell] = judge(folder.replies(), self._evals, self._constant, self._plan.config.seed)
+        self.scores[cell] = judge(folder.replies(), self._evals, self._constant, self._plan.config.seed)
 
 
 def _title(cell: Cell) -> str:
