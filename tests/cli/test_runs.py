@@ -28,9 +28,10 @@ def runs(finished: RunFolder, tmp_path: Path) -> Path:
         (half / name).unlink()
     lines = (half / "journal.jsonl").read_bytes().splitlines(keepends=True)
     (half / "journal.jsonl").write_bytes(b"".join(lines[:3]))
-    scratch = RunFolder(half).cell(finished.read_json("manifest.json")["cells"][2]["key"]).scratch
-    scratch.mkdir()
-    (scratch / "checkpoint.safetensors").write_bytes(bytes(1000))
+    open_cell = RunFolder(half).cell(finished.read_json("manifest.json")["cells"][2]["key"])
+    open_cell.metrics_file.unlink()
+    open_cell.scratch.mkdir()
+    (open_cell.scratch / "checkpoint.safetensors").write_bytes(bytes(1000))
     return tmp_path / "runs"
 
 
@@ -50,7 +51,7 @@ def test_runs_are_listed_with_state_disk_use_and_leader(
     (runs / "half" / "manifest.json").write_text("{")
     assert [row[1] for row in rows(emoloom("runs", runs))] == [
         "finished",
-        f"damaged: {runs / 'half' / 'manifest.json'}",
+        "damaged: manifest.json",
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import pytest
 from tests.cli.conftest import Emoloom
 from tests.screenings import files, lasting
 

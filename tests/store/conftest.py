@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,12 @@ from emoloom.store.files import sha256_file
 from emoloom.store.run import LEADERBOARD, MANIFEST, TIMINGS, RunFolder
 
 KEYS = ("a" * 64, "b" * 64)
-PLAN = {"config": {}, "cells": [{"key": key} for key in KEYS], "candidates": [{"name": "x"}], "lexicon": None} | {
-    "constant_vad": [0.5, 0.5, 0.5]
+PLAN: dict[str, Any] = {
+    "config": {},
+    "cells": [{"key": key} for key in KEYS],
+    "candidates": [{"name": "x"}],
+    "lexicon": None,
+    "constant_vad": [0.5, 0.5, 0.5],
 }
 
 

@@ -24,7 +24,7 @@ def test_a_run_is_finished_running_stopped_or_damaged(tmp_path: Path, run: RunFo
     assert state(stopped) == "stopped: 1 of 2 cells done"
     journal_file = stopped.path / "journal.jsonl"
     journal_file.write_bytes(b"{}\n" + journal_file.read_bytes())
-    assert state(stopped) == f"damaged: {journal_file}:1"
+    assert state(stopped) == "damaged: journal.jsonl:1"
 
 
 def test_disk_use_is_that_of_all_files(run: RunFolder) -> None:

@@ -33,7 +33,7 @@ def state(run: RunFolder) -> str:
             return "finished"
         return f"stopped: {cells_done(run)} of {len(run.read_json(MANIFEST)['cells'])} cells done"
     except EmoLoomError as error:
-        return f"damaged: {error.where}"
+        return f"damaged: {error.where.removeprefix(f'{run.path}/')}"
 
 
 def disk_use(path: Path) -> int:
