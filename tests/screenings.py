@@ -9,6 +9,7 @@ from typing import Any
 
 import emoloom.screen.cells
 import emoloom.screen.readout
+import emoloom.screen.verify
 from emoloom.config import ScreenConfig
 from emoloom.report.html import write_report
 from emoloom.screen.plan import Plan, make_plan
@@ -52,6 +53,7 @@ def shorten_replies(monkeypatch: Any) -> None:
     """Has models write a few tokens only."""
     monkeypatch.setattr(emoloom.screen.readout, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
     monkeypatch.setattr(emoloom.screen.cells, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
+    monkeypatch.setattr(emoloom.screen.verify, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
 
 
 def plan(config: ScreenConfig) -> Plan:
@@ -61,7 +63,7 @@ def plan(config: ScreenConfig) -> Plan:
 
 def screen(config: ScreenConfig) -> RunFolder:
     """Does what ``emoloom screen`` does, without a word."""
-    run = run_plan(plan(config), lambda _what, _more, _total: None)
+    run = run_plan(plan(config), lambda _what, _more, _total: None, lambda _: None)
     write_report(run)
     return run
 

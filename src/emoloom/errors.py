@@ -7,7 +7,15 @@ prints its one line and exits with code 2; a traceback therefore always means a 
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+# What torch's CPU allocator and CUDA's libraries say in a plain RuntimeError.
+_NO_MEMORY = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",
+    "STATUS_ALLOC_FAILED",
+)
 
 
 class EmoLoomError(Exception):
@@ -38,3 +46,17 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, where: str = "")
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = "Did you mean " + " or ".join(close) + "?" if close else f"Known: {', '.join(names)}."
     return EmoLoomError(f"unknown {kind} {name!r}", where=where, remedy=hint)
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or what it came from, says that the machine or its accelerator has no memory left.
+
+    Torch's own classes are known by name and message: nothing here imports torch.
+    """
+    while error is not None:
+        by_class = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+        by_errno = isinstance(error, OSError) and error.errno == errno.ENOMEM
+        if by_class or by_errno or any(sign in str(error) for sign in _NO_MEMORY):
+            return True
+        error = error.__cause__
+    return False

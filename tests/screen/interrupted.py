@@ -73,7 +73,7 @@ def in_child(work: Callable[[], None]) -> int:
 
 def screening(model: str, data: str, out: Path, progress: Progress) -> None:
     config = small(Path(model) if model else None, Path(data), out, checkpoint_seconds=1e-9)
-    write_report(run_plan(plan(config), progress))
+    write_report(run_plan(plan(config), progress, lambda _: None))
 
 
 def resumed(model: str, data: str, out: Path, log: Path) -> None:

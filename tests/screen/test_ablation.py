@@ -118,7 +118,7 @@ def ablated(model: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 def ablate(model: Path, data: Path, out: Path) -> RunFolder:
     recipe = {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "l_vad": 1.0, "l_cls": 1.0}
-    run = run_ablation(make_ablation_plan(config(model, data, out, recipe=recipe, seeds=1), quiet), quiet)
+    run = run_ablation(make_ablation_plan(config(model, data, out, recipe=recipe, seeds=1), quiet), quiet, quiet)
     write_figure(run)
     return run
 

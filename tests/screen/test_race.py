@@ -19,6 +19,11 @@ from emoloom.screen.cells import Cell
 from emoloom.screen.race import judge_rung, rungs
 from emoloom.store.run import RunFolder
 
+
+class StoppedError(Exception):
+    """Stands for a kill."""
+
+
 NOISE = np.random.default_rng(0).normal(0, 0.01, 400)
 
 
@@ -139,7 +144,7 @@ def test_a_race_stopped_at_any_rung_ends_in_the_same_bytes(
 
     def stopping(*arguments: Any, **named: Any) -> None:
         if len(trained) == limit:
-            raise InterruptedError
+            raise StoppedError
         trained.append(1)
         real(*arguments, **named)
 
@@ -154,7 +159,7 @@ def test_a_race_stopped_at_any_rung_ends_in_the_same_bytes(
             screen(racing(models, data, out))
             total += len(trained)
             break
-        except InterruptedError:
+        except StoppedError:
             total += len(trained)
     assert lasting(out) == lasting(raced.path)
     assert total == sum(len(rung["standings"]) for rung in raced.read_json("leaderboard.json")["race"]) + len(

@@ -1,4 +1,4 @@
-"""The journal: every flipped byte is found, a torn tail is healed, another course is refused."""
+"""The journal: every flipped byte is found, a torn tail is set aside, another course is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from emoloom.errors import EmoLoomError
-from emoloom.store.journal import GENESIS, Journal
+from emoloom.store.chain import GENESIS, read_chain
+from emoloom.store.journal import Journal
 
 EVENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("plan", {"cells": ["ab", "cd"]}),
@@ -80,20 +81,55 @@ def test_lines_that_are_lost_or_swapped_are_found(path: Path) -> None:
         assert caught.value.where == f"{path}:{number}"
 
 
-def test_a_torn_tail_is_cut_off_and_recorded_again_to_the_same_bytes(path: Path) -> None:
+def test_a_torn_tail_is_set_aside_and_recorded_again_to_the_same_bytes(path: Path) -> None:
     content = record_all(path)
-    for cut in range(len(content) + 1):
-        path.write_bytes(content[:cut])
-        Journal(path)
-        assert path.read_bytes() == content[: content.rfind(b"\n", 0, cut) + 1]
-        assert record_all(path) == content
+    for end in range(len(content) + 1):
+        path.write_bytes(content[:end])
+        whole = content[: content.rfind(b"\n", 0, end) + 1]
+        torn = content[len(whole) : end]
+        journal = Journal(path)
+        assert path.read_bytes() == whole
+        aside = [file for file in path.parent.iterdir() if file != path]
+        assert [file.read_bytes() for file in aside] == ([torn] if torn else [])
+        number = whole.count(b"\n") + 1
+        told = f"{path}:{number}: the last line was cut short; its {len(torn)} bytes are set aside in "
+        assert journal.set_aside == (told + aside[0].name if torn else "")
+        for event, facts in EVENTS:
+            journal.record(event, **facts)
+        journal.settle()
+        assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == {path.name: content}
 
 
-@pytest.mark.parametrize("torn", [b"\x00" * 100, b"\xff{", b"{"])
-def test_a_tail_of_rubbish_is_cut_off(path: Path, torn: bytes) -> None:
+@pytest.mark.parametrize("torn", [b"\x00" * 100, b"\xff{", b'{"event":"mine"'])
+def test_a_tail_of_rubbish_is_kept_beside_the_journal(path: Path, torn: bytes) -> None:
     content = record_all(path)
     path.write_bytes(content + torn)
     assert record_all(path) == content
+    Journal(path).settle()
+    (aside,) = (file for file in path.parent.iterdir() if file != path)
+    assert aside.read_bytes() == torn
+
+
+def test_two_torn_tails_are_both_kept(path: Path) -> None:
+    content = record_all(path)
+    for torn in (b"one", b"two", b"one"):
+        path.write_bytes(content + torn)
+        Journal(path)
+    assert {file.read_bytes() for file in path.parent.iterdir() if file != path} == {b"one", b"two"}
+
+
+def test_reading_changes_nothing(path: Path) -> None:
+    content = record_all(path)[:-5]
+    path.write_bytes(content)
+    lines, torn = read_chain(path)
+    assert (len(lines), torn) == (len(EVENTS) - 1, content[content.rfind(b"\n") + 1 :])
+    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == {path.name: content}
+
+
+def test_a_file_of_one_line_feed_is_damaged(path: Path) -> None:
+    path.write_bytes(b"\n")
+    with pytest.raises(EmoLoomError, match=r"journal\.jsonl:1: the line is damaged"):
+        Journal(path)
 
 
 def test_another_course_is_refused_with_both(path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 import emoloom.store.run as store
 from emoloom.errors import EmoLoomError
 from emoloom.store.files import write_atomic
+from emoloom.store.lock import holder
 from emoloom.store.run import RunFolder, find_runs
 
 PLAN = {"config": {"seed": 0}, "cells": []}
@@ -69,11 +70,13 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path) -> None:
 
 def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
-    with hold(run.path) as holder:
-        with pytest.raises(EmoLoomError, match=rf"held by process {holder.pid}\b"), run.opened(PLAN):
+    with hold(run.path) as other:
+        with pytest.raises(EmoLoomError, match=rf"held by process {other.pid}\b"), run.opened(PLAN):
             pass
-        holder.communicate()
-    assert holder.returncode == 0
+        assert holder(run.path) == str(other.pid)
+        other.communicate()
+    assert other.returncode == 0
+    assert holder(run.path) is None
     with run.opened(PLAN):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
@@ -81,9 +84,10 @@ def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> No
 
 def test_a_killed_holder_holds_nobody_up(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
-    with hold(run.path) as holder:
-        holder.send_signal(signal.SIGKILL)
-        holder.wait()
+    with hold(run.path) as other:
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+    assert holder(run.path) is None
     with run.opened(PLAN), pytest.raises(EmoLoomError, match=f"process {os.getpid()}"), run.opened(PLAN):
         pass
 
@@ -217,3 +221,28 @@ def test_runs_are_found_by_their_manifest(tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     assert [run.path.name for run in find_runs(tmp_path)] == ["a", "b"]
     assert json.loads((tmp_path / "a" / "manifest.json").read_text()) == PLAN
+
+
+def test_what_the_system_refuses_is_a_user_error_that_names_the_file(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    (tmp_path / "run" / "journal.jsonl").mkdir(parents=True)
+    with pytest.raises(EmoLoomError, match="Is a directory") as caught, run.opened(PLAN):
+        pass
+    assert caught.value.where == str(run.path / "journal.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_failed_cell_says_why_and_keeps_no_scratch(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    cell = run.cell("a" * 64)
+    assert cell.failure() is None
+    cell.scratch.mkdir(parents=True)
+    cell.fail("out of memory")
+    assert (cell.failure(), cell.metrics(), cell.is_closed) == ("out of memory", None, True)
+    assert [path.name for path in cell.path.iterdir()] == ["failed.json"]
+    cell.scratch.mkdir()
+    with run.opened(PLAN):
+        assert not cell.scratch.exists()
+    (cell.path / "failed.json").write_text("[]")
+    with pytest.raises(EmoLoomError, match="not the file of a run"):
+        cell.failure()

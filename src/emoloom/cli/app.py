@@ -7,18 +7,20 @@ from typing import Annotated
 import typer
 
 import emoloom
-from emoloom.cli import appraisal, data, lexicon
+from emoloom.cli import appraisal, data, lexicon, runs
 from emoloom.cli.ablate import ablate
+from emoloom.cli.drift import drift
 from emoloom.cli.evaluate import evaluate
 from emoloom.cli.fetch import fetch
 from emoloom.cli.predict import predict
 from emoloom.cli.report import report
-from emoloom.cli.runs import runs
 from emoloom.cli.screen import screen
-from emoloom.errors import EmoLoomError
+from emoloom.cli.verify import verify
+from emoloom.errors import EmoLoomError, is_out_of_memory
 from emoloom.report.table import plain_console
 
 INTERRUPTED = 130
+_LESS_MEMORY = "Take a smaller model, fewer records, or a smaller recipe.micro_batch; or close other programs."
 
 app = typer.Typer(
     help="Screen small language models for joint emotion and valence-arousal-dominance prediction.",
@@ -26,11 +28,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (screen, ablate, evaluate, predict, fetch, report, runs):
+for verb in (screen, ablate, evaluate, predict, fetch, report, verify, drift):
     app.command()(verb)
 app.add_typer(data.app, name="data")
 app.add_typer(lexicon.app, name="lexicon")
 app.add_typer(appraisal.app, name="appraisal")
+app.add_typer(runs.app, name="runs")
 
 
 def _print_version(wanted: bool) -> None:
@@ -56,6 +59,12 @@ def run(arguments: list[str] | None = None) -> int:
         return _refused(str(error))
     except typer.TyperException as error:
         return _refused(_with_place(error))
+    except OSError as error:
+        return _refused(": ".join(filter(None, [str(error.filename or ""), error.strerror or str(error)])))
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return _refused(f"out of memory. {_LESS_MEMORY}")
     if result == INTERRUPTED:
         plain_console(stderr=True).print("interrupted: run the same command again to go on")
     return result if isinstance(result, int) else 0

@@ -9,7 +9,6 @@ from rich.table import Table
 
 from emoloom.report.page import render
 from emoloom.report.table import figure, plain_console
-from emoloom.store.files import write_atomic
 from emoloom.store.run import ABLATION, RunFolder
 
 TITLES = {"strict_macro_f1": "strict Macro-F1", "ccc_mean": "mean CCC", "flip_test": "flip test"}
@@ -40,9 +39,7 @@ def write_figure(run: RunFolder) -> Path:
     panels = [_panel(content, name, title) for name, title in TITLES.items()]
     names = [key.partition("_minus_")[2].replace("_", " ") for key in content["differences"]]
     page = render("ablation.svg.j2", names=names, panels=panels, half=_HALF, row=_ROW)
-    path = run.path / "ablation.svg"
-    write_atomic(path, page)
-    return path
+    return run.publish("ablation.svg", page)
 
 
 def _panel(content: dict[str, Any], name: str, title: str) -> dict[str, Any]:

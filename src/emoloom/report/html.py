@@ -8,7 +8,6 @@ from typing import Any
 from emoloom.report.mixture import has_mixture, mixture_plot
 from emoloom.report.page import render
 from emoloom.report.table import columns_of, gold_note
-from emoloom.store.files import write_atomic
 from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
 
 # Width of the interval plot in its own units.
@@ -38,9 +37,7 @@ def write_report(run: RunFolder) -> Path:
         examples=_examples(run, [cell for cell in cells if cell["stage"] not in ("baseline", "training", "race")]),
         mixtures=[mixture_plot(run, cell) for cell in cells if has_mixture(run, cell)],
     )
-    path = run.path / "report.html"
-    write_atomic(path, page)
-    return path
+    return run.publish("report.html", page)
 
 
 def _weak_vad(manifest: dict[str, Any], rows: list[dict[str, Any]]) -> str:
@@ -73,10 +70,11 @@ def _bar(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _examples(run: RunFolder, cells: list[dict[str, Any]]) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """The first three replies of each cell, and its first three failures."""
+    """The first three replies of each cell that has some, and its first three failures."""
     found = []
     for cell in cells:
-        rows = run.cell(cell["key"]).replies()
-        failed = [row for row in rows if row["outcome"] != "parsed"]
-        found.append((cell, rows[:3] + [row for row in failed[:3] if row not in rows[:3]]))
+        if not run.cell(cell["key"]).failure():
+            rows = run.cell(cell["key"]).replies()
+            failed = [row for row in rows if row["outcome"] != "parsed"]
+            found.append((cell, rows[:3] + [row for row in failed[:3] if row not in rows[:3]]))
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ _WIDTH, _HEIGHT = 320, 28
 
 def has_mixture(run: RunFolder, cell: Mapping[str, Any]) -> bool:
     """Whether a cell is a training that drew its examples from a mixture."""
-    return cell["stage"] == "training" and bool(_windows(run, cell))
+    return cell["stage"] == "training" and not run.cell(cell["key"]).failure() and bool(_windows(run, cell))
 
 
 def mixture_plot(run: RunFolder, cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,8 +28,7 @@ def mixture_plot(run: RunFolder, cell: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _windows(run: RunFolder, cell: Mapping[str, Any]) -> list[dict[str, Any]]:
-    history = json.loads((run.cell(cell["key"]).path / "training.json").read_text(encoding="utf-8"))
-    windows: list[dict[str, Any]] = history["mixture"]
+    windows: list[dict[str, Any]] = run.cell(cell["key"]).read_json("training.json", {"mixture"})["mixture"]
     return windows
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -28,6 +27,7 @@ from emoloom.screen.readout import Answer, Readout, Scored, score_requests
 from emoloom.screen.suggest import Suggester
 from emoloom.screen.thresholds import tune_thresholds
 from emoloom.store.files import digest, readable_json, write_atomic
+from emoloom.store.rows import Row, Rows
 from emoloom.store.run import CellFolder
 from emoloom.train.adapter import apply_trained, is_saved, make_trainable, save_trained
 from emoloom.train.collate import examples
@@ -37,10 +37,6 @@ from emoloom.train.objective import Objective
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many more of it are done, and how many there are in all."""
-
-Row = dict[str, Any]
-"""A line of ``replies.jsonl``: corpus, id, reply, outcome (``parsed`` or the reason), repairs, and ``probabilities`` of the
-labels where the readout has them."""
 
 TRAINING = "training.json"
 """Beside the adapter: the losses of every step, the mixture of every window."""
@@ -133,7 +129,7 @@ def fine_tune(
 def training_log(folder: CellFolder) -> dict[str, Any]:
     """What the journal tells of a finished training: each term's mean over every :data:`WINDOW` steps, and the mixture's
     windows."""
-    history = json.loads((folder.path / TRAINING).read_text(encoding="utf-8"))
+    history = folder.read_json(TRAINING, {"losses", "mixture"})
     losses = {
         term: [round(float(np.mean(values[i : i + WINDOW])), 6) for i in range(0, len(values), WINDOW)]
         for term, values in history["losses"].items()
@@ -189,14 +185,13 @@ def scored_readout(
         EmoLoomError: the candidate was trained without heads, or the thresholds cannot be read.
     """
     heads = load_heads(adapter_folder(training)).to(candidate.device)
-    path = folder.path / THRESHOLDS
+    kept = folder.read_json(THRESHOLDS, set(GOEMOTIONS.labels))
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
         thresholds = np.array([kept[label] for label in GOEMOTIONS.labels], dtype=np.float64)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise EmoLoomError(
             f"the thresholds cannot be read: {error}",
-            where=str(path),
+            where=str(folder.path / THRESHOLDS),
             remedy="Restore the file from a copy, or remove the cell's folder and screen again.",
         ) from error
     return Scored(candidate, heads, thresholds, suggester, alone)
@@ -221,20 +216,17 @@ def decode(
     """
     start = time.monotonic()
     wanted = wanted_records(evals, limit)
-    partial = folder.scratch / "replies.jsonl"
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    done = {(row["corpus"], row["id"]): row for row in _complete_lines(partial)}
+    rows = Rows(folder.scratch / "replies.jsonl")
+    done = {(row["corpus"], row["id"]): row for row in rows.kept}
     left = [item for item in wanted if (item[0], item[1].id) not in done]
     what = f"decoding {title}"
     progress(what, len(wanted) - len(left), len(wanted))
-    with partial.open("a", encoding="utf-8") as file:
-        for index, answer in readout.answers([record for _, record in left]):
-            corpus, record = left[index]
-            row = make_row(corpus, record, answer)
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            done[corpus, record.id] = row
-            progress(what, 1, len(wanted))
+    for index, answer in readout.answers([record for _, record in left]):
+        corpus, record = left[index]
+        row = make_row(corpus, record, answer)
+        rows.add(row)
+        done[corpus, record.id] = row
+        progress(what, 1, len(wanted))
     cost.decode_seconds += time.monotonic() - start
     cost.decoded += len(left)
     return [done[corpus, record.id] for corpus, record in wanted]
@@ -289,12 +281,3 @@ def _judge_flips(outcomes: Mapping[str, Outcome], e: EvalSet, constant: VAD, see
     originals, mirrors = [outcomes[one] for one, _, _ in pairs], [outcomes[other] for _, other, _ in pairs]
     turned = flip_score(originals, mirrors, [pleasant for _, _, pleasant in pairs], constant=constant, seed=seed)
     return replace(bare, estimates=bare.estimates | {"flip_test": turned})
-
-
-def _complete_lines(path: Path) -> list[Row]:
-    """The rows of an interrupted decoding; a line that a crash cut short is decoded again."""
-    content = path.read_text(encoding="utf-8") if path.exists() else ""
-    complete, _, torn = content.rpartition("\n")
-    if torn:
-        write_atomic(path, complete + "\n" if complete else "")
-    return [json.loads(line) for line in complete.splitlines()]

@@ -14,6 +14,7 @@ from emoloom.screen.corpora import EvalSet
 CellName = tuple[str, str, str]
 """Candidate, stage and readout."""
 
+_NAMES = ("candidate", "stage", "readout")
 STAGES = ("tuned", "zero-shot", "baseline")
 """In the order of the table."""
 BAR = ("baseline:tfidf", "baseline", "direct")
@@ -23,6 +24,7 @@ NO_LEXICON = "baseline:lexicon is absent: no lexicon has been fetched (`emoloom 
 
 def leaderboard(
     scores: Mapping[CellName, Mapping[str, Scores]],
+    failed: Mapping[CellName, str],
     evals: Sequence[EvalSet],
     rungs: Sequence[Mapping[str, Any]],
     *,
@@ -34,7 +36,8 @@ def leaderboard(
     ``rows`` holds every cell on every corpus. ``ranking`` compares, best first, the cells that were judged on all records
     (baselines, and fine-tuned candidates by the ``headline`` readout); ``group`` numbers the tie groups, within which
     nothing separates a candidate from the group's first, and ``probability_of_best`` is over the resamples of the records.
-    ``race`` holds the standings at each of the ``rungs``. ``verdict`` says it in words.
+    ``race`` holds the standings at each of the ``rungs``, ``failed`` the cells without a result, and why. ``verdict`` says it in
+    words.
     """
     ranked = {
         cell: rank(list(found.values()))
@@ -48,9 +51,14 @@ def leaderboard(
             for cell in sorted(scores, key=lambda c: _place(c, ranked))
         ],
         "ranking": _ranking(ranked),
+        "failed": [dict(zip(_NAMES, cell, strict=True)) | {"reason": failed[cell]} for cell in failed],
         "race": list(rungs),
-        "verdict": _verdict(ranked) + _race_verdict(rungs) + ([] if has_lexicon else [NO_LEXICON]),
+        "verdict": _verdict(ranked) + _race_verdict(rungs) + _failures(failed) + ([] if has_lexicon else [NO_LEXICON]),
     }
+
+
+def _failures(failed: Mapping[CellName, str]) -> list[str]:
+    return [f"{candidate} has failed, {stage}: {reason}." for (candidate, stage, _), reason in failed.items()]
 
 
 def rank(scores: Sequence[Scores]) -> Estimate:
@@ -136,7 +144,7 @@ def _verdict(ranked: Mapping[CellName, Estimate]) -> list[str]:
     leader = max(ranked, key=lambda cell: ranked[cell].value or 0.0)
     if leader[1] == "baseline":
         sentences.append(f"{leader[0]} scores higher than every candidate: {ranked[leader].value:.3f}.")
-    for cell in tuned:
+    for cell in tuned if BAR in ranked else ():
         gap = difference(ranked[cell], ranked[BAR])
         if gap:
             verb = "beats" if gap.low > 0 else "does not beat"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import sys
 import time
@@ -11,13 +12,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from emoloom.assets.cache import Say, silent
+import torch
+
+from emoloom.assets.cache import Say
+from emoloom.errors import EmoLoomError, is_out_of_memory
 from emoloom.evaluate.score import Scores
 from emoloom.model.load import Candidate, load_candidate
 from emoloom.screen import cell as work
 from emoloom.screen.ablation import ablation
 from emoloom.screen.baselines import Baseline, Lexicon, Majority, Tfidf
-from emoloom.screen.cell import Cost, Progress, Row, judge, make_row
+from emoloom.screen.cell import Cost, Progress, judge, make_row
 from emoloom.screen.cells import Cell, training_of
 from emoloom.screen.corpora import EvalSet
 from emoloom.screen.leaderboard import leaderboard, rank
@@ -25,41 +29,52 @@ from emoloom.screen.plan import Plan, constant_vad
 from emoloom.screen.race import judge_rung
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
-from emoloom.store.files import digest
+from emoloom.store.files import sha256_file
 from emoloom.store.journal import Journal
+from emoloom.store.rows import Row
 from emoloom.store.run import ABLATION, LEADERBOARD, MANIFEST, TIMINGS, CellFolder, RunFolder
+from emoloom.store.standing import cells_done
 
 DEFAULT_FOLDER = Path("runs")
 
 CellScores = dict[Cell, dict[str, Scores]]
 """Scores of each judged cell by evaluation set."""
+Failed = dict[Cell, str]
+"""Why a cell has no result."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """What came of a plan: the scores of every judged cell, and the standings at each rung of the race."""
+    """What came of a plan: the scores of every judged cell, why others have none, and the standings at each rung of the race."""
 
     scores: CellScores
+    failed: Failed
     rungs: Sequence[Mapping[str, Any]]
 
 
-def run_plan(plan: Plan, progress: Progress, say: Say = silent) -> RunFolder:
+def run_plan(plan: Plan, progress: Progress, say: Say) -> RunFolder:
     """Runs every cell of ``plan`` that is not finished and writes the leaderboard.
 
+    A cell that runs out of memory fails; the others go on, and the leaderboard says so.
+
     Args:
-        say: told how far an earlier process came.
+        say: told how far an interrupted run had come, what was set aside, which cell fails.
 
     Returns:
         The run's folder: ``plan.config.out``, or ``runs/`` and the plan's own name.
 
     Raises:
-        EmoLoomError: the folder cannot be used, or a cell fails; finished cells stay.
+        EmoLoomError: the folder cannot be used, or a cell cannot go on; finished cells stay.
     """
     return _carry_out(plan, progress, say, _screening_board)
 
 
-def run_ablation(plan: Plan, progress: Progress, say: Say = silent) -> RunFolder:
-    """Runs every cell of an ablation that is not finished and writes ``ablation.json``; else as :func:`run_plan`."""
+def run_ablation(plan: Plan, progress: Progress, say: Say) -> RunFolder:
+    """Runs every cell of an ablation that is not finished and writes ``ablation.json``; else as :func:`run_plan`.
+
+    Raises:
+        EmoLoomError: as :func:`run_plan`; or a cell has failed, since its arm cannot be compared then.
+    """
     return _carry_out(plan, progress, say, _ablation_board)
 
 
@@ -67,26 +82,35 @@ def _carry_out(
     plan: Plan, progress: Progress, say: Say, board: Callable[[Plan, Results], tuple[str, dict[str, Any]]]
 ) -> RunFolder:
     run = RunFolder(plan.config.out or DEFAULT_FOLDER / plan.name)
-    began_before = (run.path / MANIFEST).exists()
     with run.opened(dict(plan.manifest)) as journal:
-        runner = _Runner(plan, run, journal, progress)
-        if began_before:
-            say(f"taking up {run.path}: {runner.done} of {len(plan.cells)} cells done")
-        name, content = board(plan, runner.run())
-        run.write_json(name, content)
-        journal.record("finished", file=name, sha256=digest(content))
+        if journal.set_aside:
+            say(journal.set_aside)
+        if done := cells_done(run):
+            say(f"{run.path}: {done} of {len(plan.cells)} cells are done already")
+        name, content = board(plan, _Runner(plan, run, journal, progress, say).run())
+        journal.record("finished", files={name: run.write_json(name, content)})
+        journal.settle()
+        run.seal(name)
     return run
 
 
 def _screening_board(plan: Plan, results: Results) -> tuple[str, dict[str, Any]]:
-    scores = {(c.candidate, c.stage, c.readout): found for c, found in results.scores.items() if c.stage != "race"}
+    named = {(c.candidate, c.stage, c.readout): found for c, found in results.scores.items() if c.stage != "race"}
+    lost = {(c.candidate, c.stage, c.readout): reason for c, reason in results.failed.items()}
     headline, has_lexicon = plan.config.readout[0], plan.teacher.lexicon is not None
     return LEADERBOARD, leaderboard(
-        scores, plan.corpora.evals, results.rungs, headline=headline, has_lexicon=has_lexicon
+        named, lost, plan.corpora.evals, results.rungs, headline=headline, has_lexicon=has_lexicon
     )
 
 
 def _ablation_board(plan: Plan, results: Results) -> tuple[str, dict[str, Any]]:
+    if results.failed:
+        named = ", ".join(f"{cell.arm} ({reason})" for cell, reason in results.failed.items())
+        raise EmoLoomError(
+            f"these arms have failed: {named}",
+            where=str(plan.config.out or DEFAULT_FOLDER / plan.name),
+            remedy="Take a smaller model or recipe.micro_batch, with another --out.",
+        )
     headline = {c.arm: found for c, found in results.scores.items() if c.readout == plan.config.readout[0]}
     return ABLATION, ablation(headline, plan.config.seed)
 
@@ -94,11 +118,12 @@ def _ablation_board(plan: Plan, results: Results) -> tuple[str, dict[str, Any]]:
 class _Runner:
     """Does the work of a plan's cells."""
 
-    def __init__(self, plan: Plan, run: RunFolder, journal: Journal, progress: Progress) -> None:
+    def __init__(self, plan: Plan, run: RunFolder, journal: Journal, progress: Progress, say: Say) -> None:
         self._plan = plan
         self._run = run
         self._journal = journal
         self._progress = progress
+        self._say = say
         self._arms = {arm.name: arm for arm in plan.arms}
         self._evals = plan.corpora.evals
         self._suggester = Suggester(plan.corpora.train, plan.teacher)
@@ -107,33 +132,49 @@ class _Runner:
         self._keep = {model.local.name for model in plan.models if model.spec in plan.config.keep}
         self._left: set[str] = set()
         self._scores: CellScores = {}
+        self._failed: Failed = {}
         self._rungs: list[dict[str, Any]] = []
-
-    @property
-    def done(self) -> int:
-        """How many cells are finished."""
-        return sum(self._is_done(cell) for cell in self._plan.cells)
 
     def run(self) -> Results:
         """Finishes every cell, in the plan's order, but for those of candidates that have left the race."""
-        self._journal.record("plan", cells=[cell.key for cell in self._plan.cells])
+        manifest = {MANIFEST: sha256_file(self._run.path / MANIFEST)}
+        self._journal.record("plan", cells=[cell.key for cell in self._plan.cells], files=manifest)
         for examples, cells in groupby(self._plan.cells, key=lambda cell: cell.examples):
             running = [cell for cell in cells if cell.candidate not in self._left]
             for cell in running:
-                self._do(cell)
+                self._finish_or_fail(cell)
             if examples:
                 self._judge_rung(examples, running)
-        return Results(self._scores, self._rungs)
+        return Results(self._scores, self._failed, self._rungs)
 
-    def _do(self, cell: Cell) -> None:
-        if cell.stage == "baseline":
-            self._baseline(cell)
-        elif cell.stage == "race":
-            self._race(cell)
-        elif cell.stage == "training":
-            self._train(cell)
-        else:
-            self._answers(cell)
+    def _finish_or_fail(self, cell: Cell) -> None:
+        folder = self._run.cell(cell.key)
+        if not folder.failure():
+            self._try(cell, folder)
+        if reason := folder.failure():
+            self._journal.record("failed", **asdict(cell), files=folder.hashes(), reason=reason)
+            self._failed[cell] = reason
+            # The model that did not fit is gone by now; the next one gets its room.
+            gc.collect()
+            torch.cuda.empty_cache()
+
+    def _try(self, cell: Cell, folder: CellFolder) -> None:
+        """Does a cell's work; where memory runs out the cell has failed, and the run goes on without it."""
+        try:
+            if cell.stage == "baseline":
+                self._baseline(cell)
+            elif cell.stage == "race":
+                self._race(cell)
+            elif cell.stage == "training":
+                self._train(cell)
+            else:
+                self._answers(cell)
+        except (EmoLoomError, MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            # Torch's own words hold numbers that differ from run to run.
+            folder.fail("out of memory")
+            self._say(f"{_title(cell)}: {cell.stage} failed, out of memory ({error}); the others go on")
 
     def _is_done(self, cell: Cell) -> bool:
         folder = self._run.cell(cell.key)
@@ -200,12 +241,13 @@ class _Runner:
 
     def _judge_rung(self, examples: int, cells: Sequence[Cell]) -> None:
         """Decides who trains on, and drops what the others would have needed to."""
-        scores = {cell.candidate: rank(list(self._scores[cell].values())) for cell in cells}
+        scores = {cell.candidate: rank(list(self._scores[cell].values())) for cell in cells if cell in self._scores}
         standings = judge_rung(scores, self._keep)
         rung = {"examples": examples, "standings": [asdict(standing) for standing in standings]}
         self._journal.record("rung", **rung)
         self._rungs.append(rung)
         self._left |= {standing.candidate for standing in standings if standing.leaves}
+        self._left |= {cell.candidate for cell in cells if cell in self._failed}
         for cell in cells:
             if cell.candidate in self._left:
                 self._training(cell).drop()
@@ -213,6 +255,9 @@ class _Runner:
     def _answers(self, cell: Cell) -> None:
         """Reads a candidate out, as it is or as its arm trained it, and judges it."""
         folder = self._run.cell(cell.key)
+        if cell.stage == "tuned" and self._training(cell).failure():
+            folder.fail("its training failed")
+            return
         if not self._is_done(cell):
             candidate = self._load(cell)
             training = folder

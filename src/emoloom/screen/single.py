@@ -70,7 +70,7 @@ def open_model(model: str | None, run: Path | None, readout: str | None, say: Sa
             where=model,
             remedy="Pass --run of a run with this readout.",
         )
-    return Opened(_load(model, say, trust=False), load_teacher(None), READERS_MEAN, readout or "free")
+    return Opened(load_model(model, say, trust=False), load_teacher(None), READERS_MEAN, readout or "free")
 
 
 def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say: Say) -> Opened:
@@ -80,7 +80,7 @@ def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say
     readouts = {cell.readout: cell for cell in cells if (cell.candidate, cell.stage) == (name, "tuned")}
     config = ScreenConfig.model_validate(manifest["config"])
     expected = next(c["sha256"] for c in manifest["candidates"] if c["name"] == name)
-    base = _load(name, say, trust=config.trust_remote_code, expected=expected)
+    base = load_model(name, say, trust=config.trust_remote_code, expected=expected)
     lexicon = manifest["lexicon"]
     teacher = load_teacher(config.lexicon or lexicon["name"]) if lexicon else Teacher()
     if lexicon_identity(teacher) != lexicon:
@@ -112,7 +112,12 @@ def _winner(folder: RunFolder, model: str | None) -> str:
     return model or trained[0]
 
 
-def _load(name: str, say: Say, *, trust: bool, expected: str | None = None) -> Candidate:
+def load_model(name: str, say: Say, *, trust: bool, expected: str | None = None) -> Candidate:
+    """The untrained model of a spec.
+
+    Raises:
+        EmoLoomError: it cannot be had, or its weights are not the ``expected`` ones (by their sha256).
+    """
     spec = parse_spec(name)
     if spec.kind == "baseline":
         raise EmoLoomError("a baseline is trained inside a screening and not kept", where=name, remedy="Name a model.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,29 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         raise cannot_write(path, error) from error
 
 
+def append(path: Path, line: bytes, *, durable: bool) -> None:
+    """Adds a line to a file; a crash, or a full disk, may leave a part of it at the end. ``durable``: it outlives a power cut.
+
+    Raises:
+        EmoLoomError: the place cannot be written.
+    """
+    try:
+        with path.open("ab") as file:
+            file.write(line)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def cut(path: Path, size: int) -> None:
+    """Shortens a file to its first ``size`` bytes, durably."""
+    with path.open("r+b") as file:
+        file.truncate(size)
+        os.fsync(file.fileno())
+
+
 def cannot_write(path: Path, error: OSError) -> EmoLoomError:
     """The error for a place that refuses to be written."""
     return EmoLoomError(
@@ -42,6 +67,23 @@ def cannot_write(path: Path, error: OSError) -> EmoLoomError:
         where=str(path),
         remedy="Make room there, or choose a folder you may write to.",
     )
+
+
+@contextlib.contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turns what the system refuses in ``folder`` into a user's error that names the file, where the system names it.
+
+    Raises:
+        EmoLoomError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise EmoLoomError(
+            f"the system refuses it: {error.strerror or error}",
+            where=str(error.filename or folder),
+            remedy="Look at the disk and at who may read and write there, then run the same command again.",
+        ) from error
 
 
 def sync(path: Path) -> None:

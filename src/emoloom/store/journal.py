@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from emoloom.errors import EmoLoomError
-from emoloom.store.files import cannot_write, canonical_json, digest
+from emoloom.store.chain import body, chained, read_chain, spelled
+from emoloom.store.files import append, canonical_json, cut, write_atomic
 
-GENESIS = "0" * 64
-"""What the first line holds in place of its predecessor's hash."""
+_TORN = ".torn-"
 
 
 class Journal:
@@ -19,30 +18,37 @@ class Journal:
 
     Events say what was done, never when: times belong into ``timings.json``. A run that is taken up again records the same
     events from the start, and those already on disk are compared instead of written.
+
+    Attributes:
+        set_aside: what was done with an unfinished last line, in one sentence; empty if there was none.
     """
 
     def __init__(self, path: Path) -> None:
         """Opens the journal at ``path``, or begins it.
 
+        An unfinished last line, which a crash can leave, is moved to a file of its own beside the journal
+        (``journal.torn-HASH``); :meth:`settle` removes it once it is accounted for.
+
         Raises:
-            EmoLoomError: a complete line is damaged or the chain is broken. An unfinished last line, which a crash can
-                leave, is cut off.
+            EmoLoomError: a complete line is damaged or the chain is broken.
         """
         self._path = path
-        self._lines = self._read()
+        self._lines, torn = read_chain(path)
         self._next = 0
+        self.set_aside = self._set_aside(torn) if torn else ""
 
-    def _read(self) -> list[dict[str, Any]]:
-        content = self._path.read_bytes() if self._path.exists() else b""
-        complete, _, torn = content.rpartition(b"\n")
-        if torn:
-            with self._path.open("r+b") as file:
-                file.truncate(len(content) - len(torn))
-        lines: list[dict[str, Any]] = []
-        for number, raw in enumerate(complete.splitlines() if complete else [], start=1):
-            previous = lines[-1]["hash"] if lines else GENESIS
-            lines.append(_checked(raw, previous, f"{self._path}:{number}"))
-        return lines
+    def _set_aside(self, torn: bytes) -> str:
+        # Named by its content: nothing is overwritten, and a crash before the cut sets the same file aside again.
+        file = self._path.with_name(f"{self._path.stem}{_TORN}{hashlib.sha256(torn).hexdigest()[:8]}")
+        write_atomic(file, torn)
+        cut(self._path, self._path.stat().st_size - len(torn))
+        place = f"{self._path}:{len(self._lines) + 1}"
+        return f"{place}: the last line was cut short; its {len(torn)} bytes are set aside in {file.name}"
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What is on record."""
+        return [body(line) for line in self._lines]
 
     def record(self, event: str, **facts: Any) -> None:
         """Writes an event, or checks it against the one recorded at this place before.
@@ -50,41 +56,26 @@ class Journal:
         Raises:
             EmoLoomError: the run took another course before, or the journal cannot be written.
         """
-        body = {"event": event, **facts}
+        said = {"event": event, **facts}
         if self._next < len(self._lines):
-            known = {key: value for key, value in self._lines[self._next].items() if key not in ("previous", "hash")}
-            if canonical_json(known) != canonical_json(body):
+            known = body(self._lines[self._next])
+            if canonical_json(known) != canonical_json(said):
                 raise EmoLoomError(
-                    f"the run took another course before: {canonical_json(known)} there, {canonical_json(body)} now",
+                    f"the run took another course before: {canonical_json(known)} there, {canonical_json(said)} now",
                     where=f"{self._path}:{self._next + 1}",
                     remedy="Choose another --out, or remove the run's folder.",
                 )
         else:
-            self._append(body)
+            line = chained(said, self._lines)
+            append(self._path, spelled(line), durable=True)
+            self._lines.append(line)
         self._next += 1
 
-    def _append(self, body: dict[str, Any]) -> None:
-        chained = {**body, "previous": self._lines[-1]["hash"] if self._lines else GENESIS}
-        line = {**chained, "hash": digest(chained)}
-        try:
-            with self._path.open("ab") as file:
-                file.write(canonical_json(line).encode("utf-8") + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise cannot_write(self._path, error) from error
-        self._lines.append(line)
-
-
-def _checked(raw: bytes, previous: str, where: str) -> dict[str, Any]:
-    remedy = "Restore the file from a copy, or remove the run's folder and run again."
-    try:
-        line = json.loads(raw)
-        body = {key: value for key, value in line.items() if key != "hash"}
-        spelled = canonical_json(line).encode("utf-8") == raw
-        intact = spelled and line["hash"] == digest(body) and line["previous"] == previous
-    except (ValueError, KeyError, AttributeError) as error:
-        raise EmoLoomError("the journal line is damaged", where=where, remedy=remedy) from error
-    if not intact:
-        raise EmoLoomError("the journal's hash chain is broken", where=where, remedy=remedy)
-    return dict(line)
+    def settle(self) -> None:
+        """Removes what was set aside and is the beginning of a line that has been recorded since: a crash cut it short, and
+        nothing is lost. Anything else stays."""
+        lines = [spelled(line) for line in self._lines]
+        for file in self._path.parent.glob(f"{self._path.stem}{_TORN}*"):
+            torn = file.read_bytes()
+            if any(line.startswith(torn) for line in lines):
+                file.unlink()

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from emoloom.errors import EmoLoomError
-from emoloom.store.files import PARTIAL, cannot_write, digest, readable_json, sha256_file, write_atomic
+from emoloom.store.files import (
+    PARTIAL,
+    cannot_write,
+    digest,
+    disk_errors,
+    readable_json,
+    sha256_file,
+    write_atomic,
+)
 from emoloom.store.journal import Journal
+from emoloom.store.lock import locked
+from emoloom.store.rows import Row
+from emoloom.store.seal import SEAL, reseal, write_seal
 
 MANIFEST = "manifest.json"
+JOURNAL = "journal.jsonl"
 LEADERBOARD = "leaderboard.json"
 ABLATION = "ablation.json"
 TIMINGS = "timings.json"
+FAILURE = "failed.json"
+"""In a cell, in place of its metrics: why it has none."""
 _KEYS = {
     MANIFEST: {"config", "cells", "candidates", "lexicon", "constant_vad"},
     LEADERBOARD: {"rows", "ranking", "verdict"},
@@ -26,7 +38,15 @@ _KEYS = {
     TIMINGS: {"cells"},
 }
 
+_CELLS = "cells"
+_SCRATCH = "scratch"
+
 _RESTORE = "Restore it from a copy, or remove the run's folder and run again."
+
+
+def cell_path(key: str) -> str:
+    """Where the cell with this key lies in the run's folder."""
+    return f"{_CELLS}/{key[:16]}"
 
 
 class CellFolder:
@@ -46,25 +66,40 @@ class CellFolder:
         return self.path / "replies.jsonl"
 
     @property
+    def is_closed(self) -> bool:
+        """Whether the cell has its result, or will have none."""
+        return self.metrics_file.exists() or (self.path / FAILURE).exists()
+
+    @property
     def scratch(self) -> Path:
         """What an interrupted cell needs to go on; dropped once the cell is finished."""
-        return self.path / "scratch"
+        return self.path / _SCRATCH
 
-    def finish(self, replies: list[dict[str, Any]], metrics: dict[str, Any]) -> None:
+    def finish(self, replies: list[Row], metrics: dict[str, Any]) -> None:
         """Publishes the results and drops the scratch folder."""
         write_atomic(self.replies_file, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in replies))
         write_atomic(self.metrics_file, readable_json(metrics))
         self.drop_scratch()
 
+    def fail(self, reason: str) -> None:
+        """Publishes that there is no result, and why; drops the scratch folder."""
+        write_atomic(self.path / FAILURE, readable_json({"reason": reason}))
+        self.drop_scratch()
+
+    def failure(self) -> Any:
+        """Why the cell has no result; None if it has one, or is not finished."""
+        return self.read_json(FAILURE, {"reason"})["reason"] if (self.path / FAILURE).exists() else None
+
     def drop_scratch(self) -> None:
         """Removes the scratch folder, if there is one."""
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        if self.scratch.exists():
+            shutil.rmtree(self.scratch)
 
     def drop(self) -> None:
         """Removes the folder of a cell that will not be finished."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def replies(self) -> list[dict[str, Any]]:
+    def replies(self) -> list[Row]:
         """The finished cell's rows.
 
         Raises:
@@ -76,6 +111,14 @@ class CellFolder:
     def metrics(self) -> dict[str, Any] | None:
         """The finished cell's metrics, or None."""
         return _read_json(self.metrics_file) if self.metrics_file.exists() else None
+
+    def read_json(self, name: str, keys: Set[str]) -> dict[str, Any]:
+        """One of the cell's other JSON files, which holds these ``keys`` and perhaps more.
+
+        Raises:
+            EmoLoomError: it is absent or damaged, or lacks a key.
+        """
+        return _read_fields(self.path / name, keys)
 
     def hashes(self) -> dict[str, str]:
         """sha256 of every file of the finished cell, by its path inside it."""
@@ -94,16 +137,17 @@ class RunFolder:
         """Holds the folder and yields its journal; begins the run, or takes it up again if it is the same plan.
 
         Raises:
-            EmoLoomError: the folder cannot be written, another process holds it, or it holds another plan.
+            EmoLoomError: the folder cannot be read or written, now or while it is held, another process holds it, or it
+                holds another plan.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(self.path, error) from error
-        with _locked(self.path):
+        with disk_errors(self.path), locked(self.path):
             self._begin(manifest)
             self._sweep()
-            yield Journal(self.path / "journal.jsonl")
+            yield Journal(self.path / JOURNAL)
 
     def _begin(self, manifest: dict[str, Any]) -> None:
         file = self.path / MANIFEST
@@ -118,19 +162,53 @@ class RunFolder:
 
     def _sweep(self) -> None:
         """Removes what a crash left in the midst of writing a file or of finishing a cell."""
-        for partial in list(self.path.rglob(f".*{PARTIAL}")):
-            shutil.rmtree(partial, ignore_errors=True)
-        for path in (self.path / "cells").glob("*"):
-            if CellFolder(path).metrics_file.exists():
+        for partial in self.partials():
+            shutil.rmtree(partial)
+        for path in (self.path / _CELLS).glob("*"):
+            if CellFolder(path).is_closed:
                 CellFolder(path).drop_scratch()
+
+    def partials(self) -> list[Path]:
+        """The folders in which a crash left half a file."""
+        return list(self.path.rglob(f".*{PARTIAL}"))
+
+    def scratches(self) -> list[Path]:
+        """The scratch folders of all cells."""
+        return list((self.path / _CELLS).glob(f"*/{_SCRATCH}"))
 
     def cell(self, key: str) -> CellFolder:
         """The folder of the cell with this key."""
-        return CellFolder(self.path / "cells" / key[:16])
+        return CellFolder(self.path / cell_path(key))
 
-    def write_json(self, name: str, value: Any) -> None:
-        """Writes one of the run's JSON files."""
+    def write_json(self, name: str, value: Any) -> str:
+        """Writes one of the run's JSON files; returns its sha256."""
         write_atomic(self.path / name, readable_json(value))
+        return sha256_file(self.path / name)
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the run has finished."""
+        return (self.path / SEAL).exists()
+
+    def seal(self, board: str) -> None:
+        """Ends the run whose result is the file called ``board``: writes down what every file holds. Once sealed, it stays so."""
+        if not self.is_sealed:
+            in_cells = [path for path in (self.path / _CELLS).rglob("*") if path.is_file()]
+            names = [path.relative_to(self.path).as_posix() for path in in_cells]
+            write_seal(self.path, [MANIFEST, JOURNAL, board, *names])
+
+    def publish(self, name: str, content: str) -> Path:
+        """Writes a file that is drawn from the run's others, and seals it if the run has finished.
+
+        Raises:
+            EmoLoomError: it cannot be written, or the seal is damaged.
+        """
+        path = self.path / name
+        write_atomic(path, content)
+        if self.is_sealed:
+            with disk_errors(self.path):
+                reseal(self.path, name)
+        return path
 
     def read_json(self, name: str) -> Any:
         """Reads one of the run's JSON files.
@@ -138,17 +216,19 @@ class RunFolder:
         Raises:
             EmoLoomError: it is absent or damaged, or no such file of this version of EmoLoom.
         """
-        content = _read_json(self.path / name)
-        if not isinstance(content, dict) or not _KEYS[name] <= content.keys():
-            raise EmoLoomError(
-                "not the file of a run, or of another version", where=str(self.path / name), remedy="Screen again."
-            )
-        return content
+        return _read_fields(self.path / name, _KEYS[name])
 
 
 def find_runs(folder: Path) -> list[RunFolder]:
     """The runs inside ``folder``, by name."""
     return [RunFolder(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))]
+
+
+def _read_fields(path: Path, keys: Set[str]) -> dict[str, Any]:
+    content = _read_json(path)
+    if not isinstance(content, dict) or not keys <= content.keys():
+        raise EmoLoomError("not the file of a run, or of another version", where=str(path), remedy="Screen again.")
+    return content
 
 
 def _read_json(path: Path) -> Any:
@@ -171,46 +251,3 @@ def _parse_json(text: str, where: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise EmoLoomError(f"not JSON: {error}", where=where, remedy=_RESTORE) from error
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Holds ``folder``; the lock goes with the process, so a crash leaves nothing to clear."""
-    if sys.platform == "win32":
-        yield
-        return
-    real = folder.resolve()
-    lock = real.parent / f".{real.name}.lock"
-    with _held(lock, folder) as handle:
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
-
-
-def _held(lock: Path, folder: Path) -> TextIO:
-    """The lock file, opened and locked."""
-    import fcntl
-
-    while True:
-        try:
-            handle = lock.open("a+", encoding="ascii")
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            with handle:
-                handle.seek(0)
-                holder = handle.read().strip() or "unknown"
-            raise EmoLoomError(
-                f"the run is held by process {holder}",
-                where=str(folder),
-                remedy="Wait for it to finish, or stop it.",
-            ) from error
-        except OSError as error:
-            raise cannot_write(lock, error) from error
-        # Whoever held it may have removed the file after it was opened here: such a lock keeps nobody out.
-        if os.fstat(handle.fileno()).st_nlink:
-            return handle
-        handle.close()

@@ -1,0 +1,48 @@
+"""``emoloom verify``: is a run still what was written, and does it come out again?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DIFFERS = 1
+"""The exit code where something was found."""
+
+
+def verify(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    replay: Annotated[
+        int, typer.Option(min=0, metavar="N", help="How many random replies to decode anew; 0 loads no model.")
+    ] = 4,
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder that holds the corpora; $EMOLOOM_DATA by default.")
+    ] = None,
+) -> None:
+    """Check the hash chain and every file of a finished run, then replay some replies with the reference decoder.
+
+    Each finding is a line FILE: PLACE: WHAT. Exit code 0: nothing found; 1: something was. Replies of baselines are held
+    against their hashes only.
+    """
+    from emoloom.store.check import check
+    from emoloom.store.run import RunFolder
+
+    checked = check(run)
+    findings = checked.findings
+    replayed = f"no reply replayed{', since files have changed' if findings and replay else ''}"
+    if replay and not findings:
+        import random
+
+        from emoloom.cli.progress import TerminalProgress
+        from emoloom.screen.verify import replay as decode_anew
+
+        with TerminalProgress() as progress:
+            done, findings = decode_anew(RunFolder(run), replay, random.Random(), data_dir, progress, progress.say)
+        replayed = f"{done} replies replayed"
+    for finding in findings:
+        typer.echo(str(finding))
+    verdict = f"{len(findings)} findings" if findings else "nothing found"
+    typer.echo(f"{run}: {checked.files} files, {checked.events} journal events, {replayed}: {verdict}")
+    if findings:
+        raise typer.Exit(DIFFERS)

@@ -1,0 +1,151 @@
+"""A finished run accounts for every byte of it; whatever is changed is found and named, and nothing crashes."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+from tests.store.conftest import PLAN, finish
+
+from emoloom.errors import EmoLoomError
+from emoloom.store.check import Finding, check
+from emoloom.store.run import RunFolder
+
+FLIPS = 1000
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "timings.json")
+
+
+def lines_and_bytes(place: str) -> tuple[range | None, range | None]:
+    """The lines (from 1) and bytes that a finding's place covers."""
+    lines = re.search(r"lines? (\d+)(?: to (\d+))?", place)
+    stretch = re.search(r"bytes (\d+) to (\d+)", place)
+    return (
+        range(int(lines[1]), int(lines[2] or lines[1]) + 1) if lines else None,
+        range(int(stretch[1]), int(stretch[2]) + 1) if stretch else None,
+    )
+
+
+def assert_found(run: RunFolder, path: Path, offset: int) -> None:
+    """The changed byte is found, and the place that is named holds it."""
+    name = path.relative_to(run.path).as_posix()
+    findings = [finding for finding in check(run.path).findings if finding.file == name]
+    assert findings, f"{name} at {offset}"
+    line = 1 + path.read_bytes()[:offset].count(b"\n")
+    for finding in findings:
+        lines, stretch = lines_and_bytes(finding.place)
+        assert lines or stretch, finding
+        # A line feed that is changed, or made, joins or parts two lines.
+        assert lines is None or line in lines or line + 1 in lines or line - 1 in lines, finding
+        assert stretch is None or offset in stretch, finding
+
+
+def test_an_untouched_run_has_no_findings(run: RunFolder) -> None:
+    result = check(run.path)
+    assert (result.findings, result.events, result.files) == ([], 4, len(files(run.path)))
+
+
+def test_every_changed_byte_is_found_and_its_place_named(run: RunFolder) -> None:
+    rng = random.Random(1)
+    for _ in range(FLIPS):
+        path = rng.choice(files(run.path))
+        content = path.read_bytes()
+        offset = rng.randrange(len(content))
+        changed = bytearray(content)
+        changed[offset] ^= rng.randrange(1, 256)
+        path.write_bytes(changed)
+        assert_found(run, path, offset)
+        path.write_bytes(content)
+    assert check(run.path).findings == []
+
+
+def test_timings_may_say_anything(run: RunFolder) -> None:
+    (run.path / "timings.json").write_bytes(b"\xff")
+    assert check(run.path).findings == []
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "seal.jsonl"])
+def test_no_truncation_passes(run: RunFolder, name: str) -> None:
+    path = run.path / name
+    content = path.read_bytes()
+    for end in range(0, len(content), 1 if name == "journal.jsonl" else 7):
+        path.write_bytes(content[:end])
+        findings = check(run.path).findings
+        assert findings, end
+        if name == "journal.jsonl":
+            assert {finding.file for finding in findings} == {name}
+    path.unlink()
+    assert Finding(name, "whole file", "missing") in check(run.path).findings
+
+
+def test_a_run_that_is_taken_up_again_mends_a_truncated_journal(run: RunFolder) -> None:
+    before = {path: path.read_bytes() for path in files(run.path)}
+    journal = run.path / "journal.jsonl"
+    for end in (0, 1, len(before[journal]) // 2, len(before[journal]) - 1):
+        journal.write_bytes(before[journal][:end])
+        finish(run)
+        assert {path: path.read_bytes() for path in files(run.path)} == before
+
+
+def test_missing_added_and_grown_files_are_found(run: RunFolder) -> None:
+    (run.path / "cells" / ("a" * 16) / "metrics.json").unlink()
+    (run.path / "report.html").write_text("<p>\nä\n</p>\nmore")
+    (run.path / "notes.txt").write_text("mine")
+    assert check(run.path).findings == [
+        Finding("notes.txt", "whole file", "unexpected: seal.jsonl does not list it"),
+        Finding("report.html", "lines 1 to 4 (bytes 0 to 15)", "not what was sealed"),
+        Finding("report.html", "byte 12", "it has 16 bytes and was sealed with 12"),
+        Finding(f"cells/{'a' * 16}/metrics.json", "whole file", "missing"),
+    ]
+
+
+def test_a_folder_in_place_of_a_file_is_found(run: RunFolder) -> None:
+    (run.path / "journal.jsonl").unlink()
+    (run.path / "journal.jsonl").mkdir()
+    assert {finding.file for finding in check(run.path).findings} == {"journal.jsonl"}
+
+
+def test_a_seal_made_anew_over_changed_files_is_contradicted_by_the_journal(run: RunFolder) -> None:
+    replies = run.cell("a" * 64).replies_file
+    replies.write_text("{}\n")
+    (run.path / "seal.jsonl").unlink()
+    run.seal("leaderboard.json")
+    run.publish("report.html", (run.path / "report.html").read_text("utf-8"))
+    name = replies.relative_to(run.path).as_posix()
+    assert check(run.path).findings == [
+        Finding(name, "whole file", "not the file that journal.jsonl records in line 2")
+    ]
+
+
+def test_a_page_drawn_anew_does_not_cover_up_other_changes(run: RunFolder) -> None:
+    run.cell("a" * 64).replies_file.write_text("{}\n")
+    run.publish("report.html", "<p>another</p>")
+    found = {finding.file for finding in check(run.path).findings}
+    assert found == {f"cells/{'a' * 16}/replies.jsonl"}
+
+
+def test_what_a_journal_could_not_account_for_is_unexpected(run: RunFolder) -> None:
+    journal = run.path / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes() + b"rubbish")
+    finish(run)
+    (finding,) = check(run.path).findings
+    assert finding.file.startswith("journal.torn-")
+
+
+def test_an_unfinished_run_is_said_to_be_one(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with run.opened(PLAN) as journal:
+        journal.record("plan")
+    (finding,) = check(run.path).findings
+    assert str(finding) == "seal.jsonl: whole file: missing: the run has not finished; run its command again"
+
+
+def test_no_run_is_a_user_error(tmp_path: Path) -> None:
+    with pytest.raises(EmoLoomError, match="there is no run"):
+        check(tmp_path)
+    with pytest.raises(EmoLoomError, match="there is no run"):
+        check(tmp_path / "nowhere")
