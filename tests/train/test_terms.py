@@ -18,7 +18,7 @@ from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel, entropy
 from emoloom.train.appraise import appraisal_loss, calibrated_profiles, implied_profile
-from emoloom.train.classify import classification_loss, label_balance, label_counts
+from emoloom.train.classify import classification_loss, label_balance, label_counts, writing_loss
 from emoloom.train.regress import regression_loss
 
 PROFILES = torch.tensor([AFFECT[label].appraisal for label in GOEMOTIONS.labels], dtype=torch.float64)
@@ -52,8 +52,18 @@ def appraised(logits: torch.Tensor) -> torch.Tensor:
     return appraisal_loss(logits.softmax(-1), PROFILES, draw(5, 4, seed=3).sigmoid(), WEIGHT)
 
 
+def written(logits: torch.Tensor) -> torch.Tensor:
+    labels = LABELS.clone()
+    labels[:, 0] = 1
+    # A last column for what is no label.
+    whole = torch.cat([logits, torch.zeros(len(logits), 1)], dim=-1).log_softmax(-1)
+    return writing_loss(whole[:, :-1], labels, torch.linspace(0.5, 2, 28))
+
+
 TERMS = pytest.mark.parametrize(
-    ("term", "width"), [(classified, 28), (regressed, 3), (appraised, 28)], ids=["cls", "reg", "app"]
+    ("term", "width"),
+    [(classified, 28), (written, 28), (regressed, 3), (appraised, 28)],
+    ids=["cls", "written", "reg", "app"],
 )
 Term = Callable[[torch.Tensor], torch.Tensor]
 
@@ -99,6 +109,21 @@ def test_balance_weighs_the_positive_side_and_leaves_the_best_log_odds_natural()
     gold = torch.tensor([[1.0, 1.0]] + [[0.0, 0.0]] * 9)
     classification_loss(shared.expand(10, 2), gold, balance).backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(shared.grad, torch.zeros(1, 2), atol=1e-7, rtol=0)
+
+
+def test_the_first_label_is_held_against_all_labels_of_the_record() -> None:
+    log_probabilities = draw(3, 28).log_softmax(-1)
+    labels = torch.zeros(3, 28)
+    sets = [(4,), (1, 2), (0, 9, 27)]
+    for row, chosen in enumerate(sets):
+        labels[row, list(chosen)] = 1
+    balance = torch.linspace(0.5, 2, 28)
+    expected = sum(
+        -float(balance[label]) * float(log_probabilities[row, label]) / len(chosen)
+        for row, chosen in enumerate(sets)
+        for label in chosen
+    )
+    assert float(writing_loss(log_probabilities, labels, balance)) == pytest.approx(expected)
 
 
 def test_label_balance_is_the_root_of_the_odds() -> None:

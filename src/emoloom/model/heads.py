@@ -26,8 +26,9 @@ class Heads(torch.nn.Module):
 
     With h the normalised hidden state there and :math:`q_l` the model's own probability of writing label l, given that it writes
     one, the log-odds of label l are :math:`w_l \cdot h + b_l + s \log\frac{q_l}{1 - q_l}`: what the model is about to write is
-    the best single predictor, and the loss on them teaches the writing, too. VAD is a linear map of h through a sigmoid. All
-    begins at zero but s, at 1, so that no random number is drawn and the first log-odds are the model's own.
+    the best single predictor. VAD is a linear map of h through a sigmoid. All begins at zero but s, at 1, so that no random
+    number is drawn and the first log-odds are the model's own. No gradient goes through q: a loss on log-odds would take
+    probability from labels and give it to words that are none.
 
     Args:
         size: width H of the hidden states.
@@ -50,7 +51,7 @@ class Heads(torch.nn.Module):
         the tokens that begin the labels."""
         # Models differ in the scale of their last hidden state by orders of magnitude; a learning rate must suit all.
         normal = layer_norm(states.float(), states.shape[-1:])
-        own = among_labels(log_probabilities, self.log_shares).clamp_max(_SUREST)
+        own = among_labels(log_probabilities.detach(), self.log_shares).clamp_max(_SUREST)
         odds = own - torch.log(-torch.expm1(own))
         return self.label(normal) + self.scale * odds, self.vad(normal).sigmoid()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from emoloom.config import Recipe
@@ -22,7 +23,7 @@ from emoloom.model.layout import Layout, lay_out
 from emoloom.model.prompts import Prompter
 from emoloom.train.appraise import appraisal_loss, calibrated_profiles
 from emoloom.train.batch import BatchOutput, run_batch
-from emoloom.train.classify import classification_loss, label_balance, label_counts
+from emoloom.train.classify import classification_loss, label_balance, label_counts, writing_loss
 from emoloom.train.collate import Example
 from emoloom.train.preserve import Words, expected_misses, preserving_loss
 from emoloom.train.regress import regression_loss
@@ -60,6 +61,7 @@ class Objective:
         self.heads: Heads | None = None
         counts = label_counts([e.labels for e in examples], len(GOEMOTIONS.labels))
         self._balance = self._tensor(label_balance(counts, len(examples)))
+        self._mean_balance = float(np.average(self._balance.cpu(), weights=counts)) if any(counts) else 1.0
         self._layouts: dict[str, Layout] = {}
         if recipe.l_cls or recipe.l_reg or recipe.l_vad or recipe.l_app or recipe.mixture == "entropy":
             self._first = FirstLabel(prompter, GOEMOTIONS, self._device)
@@ -96,7 +98,9 @@ class Objective:
         if self.heads is not None:
             logits, vad = self.heads(out.states[rows], log_probabilities)
             if recipe.l_cls:
-                terms["cls"] = classification_loss(logits, self._labels(examples), self._balance)
+                hot = self._labels(examples)
+                written = writing_loss(log_probabilities, hot, self._balance / self._mean_balance)
+                terms["cls"] = classification_loss(logits, hot, self._balance) + written
             if recipe.l_reg:
                 terms["reg"] = regression_loss(vad, *self._vad(examples))
         if recipe.l_vad:
