@@ -73,7 +73,8 @@ class ScreenConfig(BaseModel):
 
     ``readout``: how answers are read (:mod:`emoloom.screen.readout`); the first named is the one that ranks.
     ``train_limit`` caps the training records of all corpora together, ``limit`` the records of each evaluation corpus and
-    ``zero_shot_limit`` those judged before fine-tuning. ``lexicon`` names a fetched lexicon for weak VAD; by default the
+    ``zero_shot_limit`` those judged before fine-tuning. ``probe_limit`` says how many of the training records the probe
+    (:mod:`emoloom.screen.probe`) reads; 0 leaves it out. ``lexicon`` names a fetched lexicon for weak VAD; by default the
     Warriner norms are used where they have been fetched.
     """
 
@@ -85,6 +86,7 @@ class ScreenConfig(BaseModel):
     eval: Annotated[tuple[str, ...], Field(min_length=1)] = ("starter:test",)
     limit: Count | None = None
     zero_shot_limit: Count | None = None
+    probe_limit: Annotated[int, Field(ge=0)] = 500
     readout: Annotated[tuple[Readout, ...], Field(min_length=1)] = ("free",)
     recipe: Recipe = Recipe()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

@@ -90,9 +90,9 @@ def test_the_ranking_is_drawn_to_scale(run: RunFolder) -> None:
     board["ranking"][0] |= {"score": 0.5, "interval": [0.25, 0.75], "group": 7}
     run.write_json("leaderboard.json", board)
     page = drawn(run)
-    at = page.rows.index(["candidate", "group", "score", "95% interval", "0 to 1"]) + 1
+    at = page.rows.index(["candidate", "group", "score", "95% interval", "0 to 1", "probe"]) + 1
     ranked = [
-        [row["candidate"], str(row["group"]), figure(row["score"]), " to ".join(map(figure, row["interval"])), ""]
+        [row["candidate"], str(row["group"]), figure(row["score"]), " to ".join(map(figure, row["interval"])), "", "–"]
         for row in board["ranking"]
     ]
     assert page.rows[at : at + len(ranked)] == ranked

@@ -50,7 +50,7 @@ def test_the_printed_figures_are_those_of_the_leaderboard(run: RunFolder, capsys
         assert [row["candidate"], row["stage"], row["readout"], str(row["n"]), *figures] in cells
     for row in board["ranking"]:
         low, high = row["interval"]
-        expected = [str(row["group"]), row["candidate"], figure(row["score"]), f"{low:.3f} to {high:.3f}"]
+        expected = [str(row["group"]), row["candidate"], figure(row["score"]), f"{low:.3f} to {high:.3f}", "–"]
         assert expected in cells
     assert lines[-1] == board["verdict"][0]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from emoloom.report.mixture import has_mixture, mixture_plot
 from emoloom.report.page import render
-from emoloom.report.table import columns_of, gold_note
+from emoloom.report.table import PROBE_COLUMNS, columns_of, gold_note, probe_scores
 from emoloom.store.files import write_atomic
 from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
 
@@ -28,6 +28,9 @@ def write_report(run: RunFolder) -> Path:
         manifest=manifest,
         tables=_tables(board["rows"]),
         ranking=[_bar(row) for row in board["ranking"]],
+        probes=board["probes"],
+        probed=probe_scores(board),
+        probe_columns=PROBE_COLUMNS,
         plot_width=_PLOT,
         verdict=board["verdict"],
         cells=[(cell, run.cell(cell["key"]).metrics()) for cell in manifest["cells"]],

@@ -30,6 +30,18 @@ COLUMNS = {
 }
 """Metric -> column title. A table shows those that one of its rows has."""
 
+PROBE_COLUMNS = {
+    "probe": "probe",
+    "logme": "LogME",
+    "label_r": "label r",
+    "h_score": "H-score",
+    "vad_ccc_v": "CCC V",
+    "vad_ccc_a": "CCC A",
+    "vad_ccc_d": "CCC D",
+    "vad_ccc_mean": "CCC",
+}
+"""Figure of a probe -> column title."""
+
 TERMINAL = (
     "parse_ok",
     "strict_macro_f1",
@@ -74,14 +86,21 @@ def print_leaderboard(run: RunFolder) -> None:
             cells = [figure(row["metrics"].get(name)) for name in columns]
             table.add_row(row["candidate"], row["stage"], row["readout"], str(row["n"]), *cells)
         console.print(table)
-    ranking = Table("group", "candidate", "score", "95% interval", title="ranking", title_justify="left")
+    ranking = Table("group", "candidate", "score", "95% interval", "probe", title="ranking", title_justify="left")
+    probed = probe_scores(board)
     for row in board["ranking"]:
         low, high = row["interval"]
-        ranking.add_row(str(row["group"]), row["candidate"], figure(row["score"]), f"{low:.3f} to {high:.3f}")
+        name, probe = row["candidate"], figure(probed.get(row["candidate"]))
+        ranking.add_row(str(row["group"]), name, figure(row["score"]), f"{low:.3f} to {high:.3f}", probe)
     console.print(ranking)
     console.print(_costs(run))
     for sentence in board["verdict"]:
         console.print(sentence, soft_wrap=True)
+
+
+def probe_scores(board: Mapping[str, Any]) -> dict[str, float | None]:
+    """The probe's score of each probed candidate."""
+    return {row["candidate"]: row["metrics"].get("probe") for row in board["probes"]}
 
 
 def _costs(run: RunFolder) -> Table:

@@ -21,8 +21,8 @@ class Cell:
     Attributes:
         key: hashes everything that can change its result.
         candidate: whose.
-        stage: ``baseline``, ``zero-shot``, ``training`` or ``tuned``.
-        readout: how the answers are read; ``direct`` for a baseline, empty for a training.
+        stage: ``baseline``, ``probe``, ``zero-shot``, ``training`` or ``tuned``.
+        readout: how the answers are read; ``direct`` for a baseline, empty for a probe or a training.
         arm: the :class:`Arm` under which it was trained; empty where nothing was.
     """
 
@@ -44,13 +44,15 @@ def baseline_cells(ground: Ground) -> list[Cell]:
 
 def candidate_cells(ground: Ground, model: PlannedModel) -> list[Cell]:
     """A candidate before training, and under every arm."""
+    probed = _taught(ground) | model.identity | {"probe_limit": ground.config.probe_limit}
+    probe = [_cell(model.local.name, "probe", "", "", probed)] if ground.config.probe_limit else []
     ingredients = _taught(ground) | _judged(ground) | model.identity | {"max_new_tokens": MAX_NEW_TOKENS}
     before = [
         _cell(model.local.name, "zero-shot", readout, "", ingredients | {"limit": ground.config.zero_shot_limit})
         for readout in ground.config.readout
         if readout != "scored"
     ]
-    return before + [cell for arm in ground.arms for cell in trained_cells(ground, model, arm)]
+    return probe + before + [cell for arm in ground.arms for cell in trained_cells(ground, model, arm)]
 
 
 def trained_cells(ground: Ground, model: PlannedModel, arm: Arm) -> list[Cell]:

@@ -33,7 +33,7 @@ class Plan(Ground):
 
 
 def make_plan(config: ScreenConfig, say: Say) -> Plan:
-    """The plan of a screening: baselines, then every candidate zero-shot and fine-tuned.
+    """The plan of a screening: baselines, then every candidate probed, zero-shot and fine-tuned.
 
     Raises:
         EmoLoomError: anything that would stop the run later.

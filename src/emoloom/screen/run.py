@@ -19,6 +19,7 @@ from emoloom.screen.cell import Cost, Progress, Row, judge, make_row
 from emoloom.screen.cells import Cell
 from emoloom.screen.leaderboard import leaderboard
 from emoloom.screen.plan import Plan, constant_vad
+from emoloom.screen.probe import probe, probes
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
 from emoloom.store.files import digest
@@ -49,23 +50,24 @@ def run_ablation(plan: Plan, progress: Progress) -> RunFolder:
 
 
 def _carry_out(
-    plan: Plan, progress: Progress, board: Callable[[Plan, CellScores], tuple[str, dict[str, Any]]]
+    plan: Plan, progress: Progress, board: Callable[[Plan, RunFolder, CellScores], tuple[str, dict[str, Any]]]
 ) -> RunFolder:
     run = RunFolder(plan.config.out or DEFAULT_FOLDER / plan.name)
     with run.opened(dict(plan.manifest)) as journal:
-        name, content = board(plan, _Runner(plan, run, journal, progress).run())
+        name, content = board(plan, run, _Runner(plan, run, journal, progress).run())
         run.write_json(name, content)
         journal.record("finished", file=name, sha256=digest(content))
     return run
 
 
-def _screening_board(plan: Plan, scores: CellScores) -> tuple[str, dict[str, Any]]:
+def _screening_board(plan: Plan, run: RunFolder, scores: CellScores) -> tuple[str, dict[str, Any]]:
     named = {(cell.candidate, cell.stage, cell.readout): found for cell, found in scores.items()}
     has_lexicon = plan.teacher.lexicon is not None
-    return LEADERBOARD, leaderboard(named, plan.corpora.evals, headline=plan.config.readout[0], has_lexicon=has_lexicon)
+    board = leaderboard(named, plan.corpora.evals, headline=plan.config.readout[0], has_lexicon=has_lexicon)
+    return LEADERBOARD, board | {"probes": probes(run, plan.cells)}
 
 
-def _ablation_board(plan: Plan, scores: CellScores) -> tuple[str, dict[str, Any]]:
+def _ablation_board(plan: Plan, _run: RunFolder, scores: CellScores) -> tuple[str, dict[str, Any]]:
     headline = {c.arm: found for c, found in scores.items() if c.readout == plan.config.readout[0]}
     return ABLATION, ablation(headline, plan.config.seed)
 
@@ -91,6 +93,8 @@ class _Runner:
         for cell in self._plan.cells:
             if cell.stage == "baseline":
                 self._baseline(cell)
+            elif cell.stage == "probe":
+                self._probe(cell)
             elif cell.stage == "training":
                 self._train(cell)
             else:
@@ -115,6 +119,15 @@ class _Runner:
             ]
             self._finish(cell, folder, rows, {"seconds": time.monotonic() - start}, {})
         self._take_in(cell, folder)
+
+    def _probe(self, cell: Cell) -> None:
+        folder = self._run.cell(cell.key)
+        if folder.metrics() is None:
+            cost = Cost()
+            records = self._plan.corpora.train[: self._plan.config.probe_limit]
+            found = probe(self._load(cell), records, folder, progress=self._progress, cost=cost)
+            self._publish(cell, folder, [], {"corpora": {}, "probe": found}, asdict(cost))
+        self._journal.record("cell", **asdict(cell), files=folder.hashes())
 
     def _train(self, cell: Cell) -> None:
         plan, arm = self._plan, self._arms[cell.arm]
@@ -185,8 +198,13 @@ class _Runner:
     ) -> None:
         scores = judge(rows, self._evals, self._constant, self._plan.config.seed)
         corpora = {name: score.to_dict() for name, score in scores.items()}
+        self._publish(cell, folder, rows, {**numerics, "corpora": corpora}, cost)
+
+    def _publish(
+        self, cell: Cell, folder: CellFolder, rows: list[Row], found: dict[str, Any], cost: dict[str, Any]
+    ) -> None:
         names = {name: value for name, value in asdict(cell).items() if name != "key"}
-        folder.finish(rows, {**names, **numerics, "corpora": corpora})
+        folder.finish(rows, {**names, **found})
         self._spent(cell, cost)
 
     def _spent(self, cell: Cell, cost: dict[str, Any]) -> None:

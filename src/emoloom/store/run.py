@@ -21,7 +21,7 @@ ABLATION = "ablation.json"
 TIMINGS = "timings.json"
 _KEYS = {
     MANIFEST: {"config", "cells", "candidates", "lexicon", "constant_vad"},
-    LEADERBOARD: {"rows", "ranking", "verdict"},
+    LEADERBOARD: {"rows", "ranking", "verdict", "probes"},
     ABLATION: {"arms", "differences"},
     TIMINGS: {"cells"},
 }
