@@ -86,7 +86,7 @@ class ScreenConfig(BaseModel):
     eval: Annotated[tuple[str, ...], Field(min_length=1)] = ("starter:test",)
     limit: Count | None = None
     zero_shot_limit: Count | None = None
-    probe_limit: Annotated[int, Field(ge=0)] = 500
+    probe_limit: Annotated[int, Field(ge=0)] = 400
     readout: Annotated[tuple[Readout, ...], Field(min_length=1)] = ("free",)
     recipe: Recipe = Recipe()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

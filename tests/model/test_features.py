@@ -19,14 +19,15 @@ SEQUENCES = [tiny.draw(random.Random(seed), 1, 90) for seed in range(12)]
 
 @pytest.mark.parametrize("prefix", [[], PREFIX], ids=["bare", "shared"])
 @torch.inference_mode()
-def test_features_are_the_means_of_each_sequences_own_layers(pair: Pair, prefix: list[int]) -> None:
+def test_features_are_means_and_last_states_of_each_sequences_own_layers(pair: Pair, prefix: list[int]) -> None:
     device = pair.candidate.device
     found = pooled_layers(pair.candidate.model, pack(prefix, SEQUENCES, device))
-    assert found.shape == (len(SEQUENCES), 2 * 32)
+    assert found.shape == (len(SEQUENCES), 2 * 2 * 32)
     for own, row in zip(SEQUENCES, found, strict=True):
         tokens = torch.tensor([[*prefix, *own]], device=device)
         hidden = pair.eager(tokens, use_cache=False, output_hidden_states=True).hidden_states
-        expected = torch.cat([states[0, len(prefix) :].mean(dim=0) for states in hidden[1:]])
+        parts = [states[0, len(prefix) :] for states in hidden[1:]]
+        expected = torch.cat([pooled for part in parts for pooled in (part.mean(dim=0), part[-1])])
         torch.testing.assert_close(row, expected, atol=1e-4, rtol=1e-4)
 
 

@@ -20,13 +20,18 @@ def depths(layers: int) -> list[int]:
 
 
 def pooled_layers(model: Any, pack: Pack) -> torch.Tensor:
-    """The mean hidden state over each sequence's own tokens at each of A :func:`depths`, side by side.
+    """Each sequence's hidden states at each of A :func:`depths`, side by side: the mean over its own tokens, and the last.
 
     Returns:
-        (B, A * hidden size) in float32, one row a sequence.
+        (B, 2 * A * hidden size) in float32, one row a sequence.
     """
     layers = packed_layers(model, pack)
     chosen = [layers[depth].float() for depth in depths(len(layers) - 1)]
     ends = [*pack.offsets[1:], len(pack.tokens)]
     own = [slice(start, end) for start, end in zip(pack.offsets, ends, strict=True)]
-    return torch.stack([torch.cat([states[part].mean(dim=0) for states in chosen]) for part in own])
+    return torch.stack([torch.cat([_pooled(states[part]) for states in chosen]) for part in own])
+
+
+def _pooled(states: torch.Tensor) -> torch.Tensor:
+    """Mean and last of states (T, H), (2 H,)."""
+    return torch.cat([states.mean(dim=0), states[-1]])
