@@ -77,7 +77,8 @@ class ScreenConfig(BaseModel):
     ``train_limit`` caps the training records of all corpora together, ``limit`` the records of each evaluation corpus and
     ``zero_shot_limit`` those judged before fine-tuning. With more than one of ``rungs`` the candidates race
     (:mod:`emoloom.screen.race`): they are judged on ``race_limit`` records at each rung, and those named in ``keep`` never
-    leave. ``lexicon`` names a fetched lexicon for weak VAD, or a file of word norms; by default the Warriner norms are used where
+    leave. ``probe_limit`` says how many of the training records the probe (:mod:`emoloom.screen.probe`) reads; 0 leaves it
+    out. ``lexicon`` names a fetched lexicon for weak VAD, or a file of word norms; by default the Warriner norms are used where
     they have been fetched.
     """
 
@@ -89,6 +90,7 @@ class ScreenConfig(BaseModel):
     eval: Annotated[tuple[str, ...], Field(min_length=1)] = ("starter:test",)
     limit: Count | None = None
     zero_shot_limit: Count | None = None
+    probe_limit: Annotated[int, Field(ge=0)] = 400
     readout: Annotated[tuple[Readout, ...], Field(min_length=1)] = ("free",)
     recipe: Recipe = Recipe()
     rungs: Annotated[int, Field(ge=1, le=10)] = 1

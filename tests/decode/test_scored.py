@@ -10,8 +10,8 @@ from tests import tiny
 from tests.decode.conftest import Case
 
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.decode import scored
 from emoloom.decode.scored import read_heads
+from emoloom.model import packing
 from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel
 
@@ -36,7 +36,7 @@ def test_each_prompt_gets_what_it_gets_alone(
     case: Case, heads: Heads, first: FirstLabel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Small packs, so that there are several.
-    monkeypatch.setattr(scored, "PACK_TOKENS", 200)
+    monkeypatch.setattr(packing, "PACK_TOKENS", 200)
     model = case.model
     found = {
         index: (logits, vad)
@@ -79,7 +79,7 @@ def test_no_prompts_no_forward(case: Case, heads: Heads, first: FirstLabel) -> N
 def test_a_prompt_longer_than_a_pack_has_its_own(
     case: Case, heads: Heads, first: FirstLabel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scored, "PACK_TOKENS", 16)
+    monkeypatch.setattr(packing, "PACK_TOKENS", 16)
     long = tiny.draw(random.Random(1), 100)
     assert [index for index, _, _ in read_heads(case.model, heads, first, case.prefix, [long, long], alone=False)] in (
         [0, 1],

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emoloom.model.packing import ALIGN, Pack, align, pack
+from emoloom.model import packing
+from emoloom.model.packing import ALIGN, Pack, align, pack, packfuls
 
 CPU = torch.device("cpu")
 
@@ -62,3 +64,18 @@ def test_masks_of_different_windows_are_kept_apart() -> None:
     packed: Pack = pack([], [[1] * 20], CPU)
     assert not torch.equal(packed.masks(4)[1], packed.masks(None)[1])
     assert packed.masks(4)[1] is packed.masks(4)[1]
+
+
+def lengths_of(sequences: Sequence[Sequence[int]], *, alone: bool) -> list[list[int]]:
+    """The lengths of each pack's members."""
+    shared = list(packfuls(sequences, alone=alone))
+    assert sorted(i for members in shared for i in members) == list(range(len(sequences)))
+    return [[len(sequences[i]) for i in members] for members in shared]
+
+
+def test_packs_take_every_sequence_once_and_no_more_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "PACK_TOKENS", 10)
+    own = [[7] * length for length in (4, 12, 1, 4, 9, 2, 3)]
+    assert lengths_of(own, alone=False) == [[1, 2, 3, 4], [4], [9], [12]]
+    assert lengths_of(own, alone=True) == [[1], [2], [3], [4], [4], [9], [12]]
+    assert lengths_of([], alone=False) == []

@@ -90,11 +90,11 @@ def test_the_ranking_is_drawn_to_scale(run: RunFolder) -> None:
     board["ranking"][0] |= {"score": 0.5, "interval": [0.25, 0.75], "group": 7}
     run.write_json("leaderboard.json", board)
     page = drawn(run)
-    at = page.rows.index(["candidate", "group", "P(best)", "score", "95% interval", "0 to 1"]) + 1
+    at = page.rows.index(["candidate", "group", "P(best)", "score", "95% interval", "0 to 1", "probe"]) + 1
     ranked = [
         [
             *(row["candidate"], str(row["group"]), figure(row["probability_of_best"]), figure(row["score"])),
-            *(" to ".join(map(figure, row["interval"])), ""),
+            *(" to ".join(map(figure, row["interval"])), "", "–"),
         ]
         for row in board["ranking"]
     ]

@@ -51,7 +51,7 @@ def test_the_printed_figures_are_those_of_the_leaderboard(run: RunFolder, capsys
     for row in board["ranking"]:
         low, high = row["interval"]
         expected = [str(row["group"]), row["candidate"], figure(row["score"]), f"{low:.3f} to {high:.3f}"]
-        assert [*expected, figure(row["probability_of_best"])] in cells
+        assert [*expected, figure(row["probability_of_best"]), "–"] in cells
     assert lines[-1] == board["verdict"][0]
 
 

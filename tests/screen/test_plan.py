@@ -45,9 +45,9 @@ def changed(before: Keys, after: Keys) -> set[str]:
 
 
 TRAINED = {"training", "tuned"}
-MODEL = TRAINED | {"zero-shot"}
+MODEL = TRAINED | {"probe", "zero-shot"}
 ALL = MODEL | {"baseline:majority", "baseline:tfidf"}
-JUDGED = ALL - {"training"}
+JUDGED = ALL - {"probe", "training"}
 
 
 def test_the_same_plan_has_the_same_keys_wherever_it_is_written(model: Path, data: Path, tmp_path: Path) -> None:
@@ -65,6 +65,7 @@ def test_the_same_plan_has_the_same_keys_wherever_it_is_written(model: Path, dat
         ({"train": ("starter:dev",)}, ALL),
         ({"eval": ("starter:test",)}, JUDGED),
         ({"zero_shot_limit": 1}, {"zero-shot"}),
+        ({"probe_limit": 3}, {"probe"}),
         ({"recipe": {"batch_size": 4}}, TRAINED),
         ({"recipe": {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "epochs": 2}}, TRAINED),
         ({"recipe": {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "method": "full"}}, TRAINED),
@@ -128,7 +129,7 @@ def test_the_length_of_replies_changes_the_models_cells(
 ) -> None:
     before = keys(model, data)
     monkeypatch.setattr(emoloom.screen.cells, "MAX_NEW_TOKENS", 9)
-    assert changed(before, keys(model, data)) == MODEL - {"training"}
+    assert changed(before, keys(model, data)) == MODEL - {"probe", "training"}
 
 
 @pytest.mark.parametrize("field", [{"text": "lunch is at one"}, {"labels": ["joy"]}, {"rationale": "mine"}])

@@ -27,6 +27,7 @@ VAD_METRICS = {
 }  # fmt: skip
 CELL_FILES = {
     "baseline": {"metrics.json", "replies.jsonl"},
+    "probe": {"metrics.json", "replies.jsonl"},
     "zero-shot": {"metrics.json", "replies.jsonl"},
     "tuned": {"metrics.json", "replies.jsonl"},
     "training": {
@@ -46,6 +47,7 @@ def test_a_run_leaves_the_documented_files_and_no_others(finished: RunFolder, mo
     assert set(found) == {
         ("baseline:majority", "baseline"),
         ("baseline:tfidf", "baseline"),
+        (f"path:{model}", "probe"),
         (f"path:{model}", "zero-shot"),
         (f"path:{model}", "training"),
         (f"path:{model}", "tuned"),
@@ -58,7 +60,7 @@ def test_a_run_leaves_the_documented_files_and_no_others(finished: RunFolder, mo
 
 def test_the_leaderboard_has_the_documented_shape(finished: RunFolder, model: Path) -> None:
     board = finished.read_json("leaderboard.json")
-    assert set(board) == {"rows", "ranking", "race", "failed", "verdict"}
+    assert set(board) == {"rows", "ranking", "race", "failed", "verdict", "probes"}
     assert (board["race"], board["failed"]) == ([], [])
     assert len(board["rows"]) == 4
     for row in board["rows"]:
@@ -97,7 +99,7 @@ def test_replies_are_kept_in_order_with_their_outcome(finished: RunFolder, data:
     wanted = [record.id for record in plan(config).corpora.evals[0].records]
     assert len(wanted) == 3
     for (_, stage), key in cells(finished).items():
-        if stage == "training":
+        if stage in ("probe", "training"):
             continue
         rows = finished.cell(key).replies()
         assert [row["id"] for row in rows] == (wanted[:2] if stage == "zero-shot" else wanted)
@@ -153,6 +155,7 @@ def test_a_finished_run_is_not_done_again(
     monkeypatch.setattr(emoloom.screen.run, "load_candidate", forbidden)
     monkeypatch.setattr(emoloom.screen.readout, "decode_fast", forbidden)
     monkeypatch.setattr(emoloom.screen.cell, "train", forbidden)
+    monkeypatch.setattr(emoloom.screen.run, "probe", forbidden)
     monkeypatch.setattr(Tfidf, "fit", forbidden)
     screen(small(model, data, tmp_path / "again"))
     assert files(tmp_path / "again") == files(finished.path)

@@ -10,7 +10,7 @@ import torch
 from emoloom.model.forward import MIN_ROWS, packed_states
 from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel
-from emoloom.model.packing import PACK_TOKENS, pack
+from emoloom.model.packing import pack, packfuls
 
 
 @torch.inference_mode()
@@ -32,15 +32,8 @@ def read_heads(
         prompts: each prompt's own tokens.
         alone: one prompt a forward; needed where packing changes bits (:func:`~emoloom.decode.fast.self_test`).
     """
-    # Alike lengths together: attention is computed on a grid as wide as the longest sequence.
     sequences = [[*prompt, *first.opening] for prompt in prompts]
-    waiting = sorted(range(len(sequences)), key=lambda i: len(sequences[i]), reverse=True)
-    while waiting:
-        members = [waiting.pop()]
-        room = 0 if alone else PACK_TOKENS - len(sequences[members[0]])
-        while waiting and len(sequences[waiting[-1]]) <= room:
-            room -= len(sequences[waiting[-1]])
-            members.append(waiting.pop())
+    for members in packfuls(sequences, alone=alone):
         packed = pack(prefix, [sequences[i] for i in members], next(model.parameters()).device)
         last = [offset + len(sequences[i]) - 1 for i, offset in zip(members, packed.offsets, strict=True)]
         # The heads, too, compute in other last bits where there are few rows.

@@ -46,3 +46,19 @@ def packed_states(model: Any, pack: Pack, rows: Sequence[int]) -> tuple[torch.Te
         hook.remove()
         active_pack.reset(token)
     return out.logits[0, : len(rows)], states[0][0, : len(rows)]
+
+
+def packed_layers(model: Any, pack: Pack) -> tuple[torch.Tensor, ...]:
+    """What enters the first layer and what leaves each layer, (N, hidden size) each, for all N tokens of the pack; the last
+    one normalised, as the output layer gets it."""
+    token = active_pack.set(pack)
+    try:
+        out = model.base_model(
+            input_ids=pack.tokens[None],
+            position_ids=pack.positions[None],
+            output_hidden_states=True,
+            use_cache=False,
+        )
+    finally:
+        active_pack.reset(token)
+    return tuple(states[0] for states in out.hidden_states)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -78,3 +78,16 @@ def pack(prefix: Sequence[int], sequences: Sequence[Sequence[int]], device: torc
         slots=slots.to(device),
         unslot=torch.tensor(unslot, device=device),
     )
+
+
+def packfuls(sequences: Sequence[Sequence[int]], *, alone: bool) -> Iterator[list[int]]:
+    """Indices of the ``sequences`` that go into one pack, of up to :data:`PACK_TOKENS` own tokens; one a pack if ``alone``."""
+    # Alike lengths together: attention is computed on a grid as wide as the longest sequence.
+    waiting = sorted(range(len(sequences)), key=lambda i: len(sequences[i]), reverse=True)
+    while waiting:
+        members = [waiting.pop()]
+        room = 0 if alone else PACK_TOKENS - len(sequences[members[0]])
+        while waiting and len(sequences[waiting[-1]]) <= room:
+            room -= len(sequences[waiting[-1]])
+            members.append(waiting.pop())
+        yield members

@@ -7,7 +7,7 @@ from typing import Any
 
 from emoloom.report.mixture import has_mixture, mixture_plot
 from emoloom.report.page import render
-from emoloom.report.table import columns_of, gold_note
+from emoloom.report.table import PROBE_COLUMNS, columns_of, gold_note, probe_scores
 from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
 
 # Width of the interval plot in its own units.
@@ -29,12 +29,15 @@ def write_report(run: RunFolder) -> Path:
         manifest=manifest,
         tables=_tables(board["rows"]),
         ranking=[_bar(row) for row in board["ranking"]],
+        probes=board["probes"],
+        probed=probe_scores(board),
+        probe_columns=PROBE_COLUMNS,
         plot_width=_PLOT,
         race=board["race"],
         verdict=board["verdict"],
         weak_vad=_weak_vad(manifest, board["rows"]),
         cells=[(cell, run.cell(cell["key"]).metrics()) for cell in cells],
-        examples=_examples(run, [cell for cell in cells if cell["stage"] not in ("baseline", "training", "race")]),
+        examples=_examples(run, [cell for cell in cells if cell["stage"] not in ("baseline", "probe", "race", "training")]),
         mixtures=[mixture_plot(run, cell) for cell in cells if has_mixture(run, cell)],
     )
     return run.publish("report.html", page)

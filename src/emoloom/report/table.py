@@ -30,6 +30,18 @@ COLUMNS = {
 }
 """Metric -> column title. A table shows those that one of its rows has."""
 
+PROBE_COLUMNS = {
+    "probe": "probe",
+    "logme": "LogME",
+    "label_r": "label r",
+    "h_score": "H-score",
+    "vad_ccc_v": "CCC V",
+    "vad_ccc_a": "CCC A",
+    "vad_ccc_d": "CCC D",
+    "vad_ccc_mean": "CCC",
+}
+"""Figure of a probe -> column title."""
+
 TERMINAL = (
     "parse_ok",
     "strict_macro_f1",
@@ -76,11 +88,14 @@ def print_leaderboard(run: RunFolder) -> None:
         console.print(table)
     if board["race"]:
         console.print(_race(board["race"]))
-    ranking = Table("group", "candidate", "score", "95% interval", "P(best)", title="ranking", title_justify="left")
+    ranking = Table(
+        "group", "candidate", "score", "95% interval", "P(best)", "probe", title="ranking", title_justify="left"
+    )
+    probed = probe_scores(board)
     for row in board["ranking"]:
         interval = _interval(*row["interval"])
-        best = figure(row["probability_of_best"])
-        ranking.add_row(str(row["group"]), row["candidate"], figure(row["score"]), interval, best)
+        name, best = row["candidate"], figure(row["probability_of_best"])
+        ranking.add_row(str(row["group"]), name, figure(row["score"]), interval, best, figure(probed.get(name)))
     console.print(ranking)
     console.print(_costs(run))
     for sentence in board["verdict"]:
@@ -101,6 +116,11 @@ def _race(rungs: Iterable[Mapping[str, Any]]) -> Table:
 
 def _interval(low: float, high: float) -> str:
     return f"{low:.3f} to {high:.3f}"
+
+
+def probe_scores(board: Mapping[str, Any]) -> dict[str, float | None]:
+    """The probe's score of each probed candidate."""
+    return {row["candidate"]: row["metrics"].get("probe") for row in board["probes"]}
 
 
 def _costs(run: RunFolder) -> Table:

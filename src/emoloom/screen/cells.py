@@ -21,8 +21,8 @@ class Cell:
     Attributes:
         key: hashes everything that can change its result.
         candidate: whose.
-        stage: ``baseline``, ``zero-shot``, ``race``, ``training`` or ``tuned``.
-        readout: how the answers are read; ``direct`` for a baseline, empty for a training.
+        stage: ``baseline``, ``probe``, ``zero-shot``, ``race``, ``training`` or ``tuned``.
+        readout: how the answers are read; ``direct`` for a baseline, empty for a probe or a training.
         arm: the :class:`Arm` under which it was trained; empty where nothing was.
         examples: after how many training examples a rung of the race judges it; else 0.
     """
@@ -42,6 +42,13 @@ def baseline_cells(ground: Ground) -> list[Cell]:
         for name in BASELINES
         if name != "lexicon" or ground.teacher.lexicon
     ]
+
+
+def probe_cells(ground: Ground, model: PlannedModel) -> list[Cell]:
+    """The probe of a candidate, if there is to be one."""
+    limit = ground.config.probe_limit
+    ingredients = _taught(ground) | model.identity | {"probe_limit": limit}
+    return [_cell(model.local.name, "probe", "", "", ingredients)] if limit else []
 
 
 def zero_shot_cells(ground: Ground, model: PlannedModel) -> list[Cell]:

@@ -13,7 +13,7 @@ from emoloom.contract.record import Record
 from emoloom.errors import EmoLoomError
 from emoloom.screen.arms import PARTS, Arm, ablation_arms
 from emoloom.screen.baselines import Majority
-from emoloom.screen.cells import Cell, baseline_cells, race_cell, trained_cells, zero_shot_cells
+from emoloom.screen.cells import Cell, baseline_cells, probe_cells, race_cell, trained_cells, zero_shot_cells
 from emoloom.screen.environment import environment
 from emoloom.screen.ground import Ground, lexicon_identity, prepare
 from emoloom.screen.race import rungs
@@ -34,18 +34,20 @@ class Plan(Ground):
 
 
 def make_plan(config: ScreenConfig, say: Say) -> Plan:
-    """The plan of a screening: baselines, all candidates zero-shot, the rungs of the race, and the candidates fine-tuned in full.
+    """The plan of a screening: baselines, all candidates probed and zero-shot, the race, and the candidates fine-tuned in full.
 
     Raises:
         EmoLoomError: anything that would stop the run later.
     """
     (arm,) = arms = (Arm("tuned", config.recipe, config.seed),)
     ground = prepare(config, arms, say)
-    zero_shot = [cell for model in ground.models for cell in zero_shot_cells(ground, model)]
+    before = [
+        cell for model in ground.models for cell in [*probe_cells(ground, model), *zero_shot_cells(ground, model)]
+    ]
     total = len(ground.corpora.train) * config.recipe.epochs
     race = [race_cell(ground, model, arm, n) for n in rungs(total, config.rungs) for model in ground.models]
     tuned = [cell for model in ground.models for cell in trained_cells(ground, model, arm)]
-    return _plan(ground, [*baseline_cells(ground), *zero_shot, *race, *tuned])
+    return _plan(ground, [*baseline_cells(ground), *before, *race, *tuned])
 
 
 def make_ablation_plan(config: AblationConfig, say: Say) -> Plan:

@@ -26,6 +26,7 @@ from emoloom.screen.cells import Cell, training_of
 from emoloom.screen.corpora import EvalSet
 from emoloom.screen.leaderboard import leaderboard, rank
 from emoloom.screen.plan import Plan, constant_vad
+from emoloom.screen.probe import probe, probes
 from emoloom.screen.race import judge_rung
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester
@@ -79,7 +80,7 @@ def run_ablation(plan: Plan, progress: Progress, say: Say) -> RunFolder:
 
 
 def _carry_out(
-    plan: Plan, progress: Progress, say: Say, board: Callable[[Plan, Results], tuple[str, dict[str, Any]]]
+    plan: Plan, progress: Progress, say: Say, board: Callable[[Plan, RunFolder, Results], tuple[str, dict[str, Any]]]
 ) -> RunFolder:
     run = RunFolder(plan.config.out or DEFAULT_FOLDER / plan.name)
     with run.opened(dict(plan.manifest)) as journal:
@@ -87,23 +88,22 @@ def _carry_out(
             say(journal.set_aside)
         if done := cells_done(run):
             say(f"{run.path}: {done} of {len(plan.cells)} cells are done already")
-        name, content = board(plan, _Runner(plan, run, journal, progress, say).run())
+        name, content = board(plan, run, _Runner(plan, run, journal, progress, say).run())
         journal.record("finished", files={name: run.write_json(name, content)})
         journal.settle()
         run.seal(name)
     return run
 
 
-def _screening_board(plan: Plan, results: Results) -> tuple[str, dict[str, Any]]:
+def _screening_board(plan: Plan, run: RunFolder, results: Results) -> tuple[str, dict[str, Any]]:
     named = {(c.candidate, c.stage, c.readout): found for c, found in results.scores.items() if c.stage != "race"}
     lost = {(c.candidate, c.stage, c.readout): reason for c, reason in results.failed.items()}
     headline, has_lexicon = plan.config.readout[0], plan.teacher.lexicon is not None
-    return LEADERBOARD, leaderboard(
-        named, lost, plan.corpora.evals, results.rungs, headline=headline, has_lexicon=has_lexicon
-    )
+    board = leaderboard(named, lost, plan.corpora.evals, results.rungs, headline=headline, has_lexicon=has_lexicon)
+    return LEADERBOARD, board | {"probes": probes(run, plan.cells)}
 
 
-def _ablation_board(plan: Plan, results: Results) -> tuple[str, dict[str, Any]]:
+def _ablation_board(plan: Plan, _run: RunFolder, results: Results) -> tuple[str, dict[str, Any]]:
     if results.failed:
         named = ", ".join(f"{cell.arm} ({reason})" for cell, reason in results.failed.items())
         raise EmoLoomError(
@@ -165,6 +165,8 @@ class _Runner:
                 self._baseline(cell)
             elif cell.stage == "race":
                 self._race(cell)
+            elif cell.stage == "probe":
+                self._probe(cell)
             elif cell.stage == "training":
                 self._train(cell)
             else:
@@ -200,6 +202,15 @@ class _Runner:
             ]
             self._finish(cell, folder, rows, {"seconds": time.monotonic() - start}, {})
         self._take_in(cell, folder)
+
+    def _probe(self, cell: Cell) -> None:
+        folder = self._run.cell(cell.key)
+        if not self._is_done(cell):
+            cost = Cost()
+            records = self._plan.corpora.train[: self._plan.config.probe_limit]
+            found = probe(self._load(cell), records, folder, progress=self._progress, cost=cost)
+            self._publish(cell, folder, [], {"corpora": {}, "probe": found}, asdict(cost))
+        self._journal.record("cell", **asdict(cell), files=folder.hashes())
 
     def _train(self, cell: Cell) -> None:
         folder = self._run.cell(cell.key)
@@ -312,8 +323,13 @@ class _Runner:
     ) -> None:
         scores = judge(rows, self._evals_of(cell)[0], self._constant, self._plan.config.seed)
         corpora = {name: score.to_dict() for name, score in scores.items()}
+        self._publish(cell, folder, rows, {**numerics, "corpora": corpora}, cost)
+
+    def _publish(
+        self, cell: Cell, folder: CellFolder, rows: list[Row], found: dict[str, Any], cost: dict[str, Any]
+    ) -> None:
         names = {name: value for name, value in asdict(cell).items() if name != "key"}
-        folder.finish(rows, {**names, **numerics, "corpora": corpora})
+        folder.finish(rows, {**names, **found})
         self._spent(cell, cost)
 
     def _spent(self, cell: Cell, cost: dict[str, Any]) -> None:

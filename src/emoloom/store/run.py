@@ -33,7 +33,7 @@ FAILURE = "failed.json"
 """In a cell, in place of its metrics: why it has none."""
 _KEYS = {
     MANIFEST: {"config", "cells", "candidates", "lexicon", "constant_vad"},
-    LEADERBOARD: {"rows", "ranking", "verdict"},
+    LEADERBOARD: {"rows", "ranking", "verdict", "probes"},
     ABLATION: {"arms", "differences"},
     TIMINGS: {"cells"},
 }
