@@ -42,7 +42,7 @@ def test_runs_are_listed_with_state_disk_use_and_leader(
     whole, half = rows(emoloom("runs", runs))
     assert whole[:3] == ["[red]whole", "finished", f"path:{model}"]
     assert whole[4] == leader
-    assert half[:3] + half[4:] == ["half", "stopped: 2 of 5 cells done", f"path:{model}", ""]
+    assert half[:3] + half[4:] == ["half", "stopped: 2 of 6 cells done", f"path:{model}", ""]
     size = sum(len(content) for content in files(runs / "half").values())
     assert half[3] == f"{size / 1000:.1f} kB"
     run = RunFolder(runs / "half")

@@ -60,17 +60,6 @@ def test_the_same_command_again_changes_nothing(emoloom: Emoloom, tmp_path: Path
     assert files(tmp_path / "run") == before
 
 
-def test_a_run_that_was_stopped_says_how_far_it_came(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
-    run = tmp_path / "run"
-    command = ("screen", "--model", "baseline:tfidf", "--eval", f"jsonl:{data}", "--train-limit", 5, "--out", run)
-    first = emoloom(*command)
-    for name in ("leaderboard.json", "report.html"):
-        (run / name).unlink()
-    next(run.glob("cells/*/metrics.json")).unlink()
-    again = emoloom(*command)
-    assert (again.out, again.err) == (first.out, f"taking up {run}: 1 of 2 cells done\n")
-
-
 def test_a_run_held_by_another_is_refused(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
     command = (
         "screen",

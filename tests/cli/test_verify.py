@@ -24,7 +24,7 @@ def test_a_finished_run_passes_with_its_replies_decoded_anew(emoloom: Emoloom, c
     done = emoloom("verify", copy.path, "--replay", 100)
     assert (done.code, files(copy.path)) == (0, before)
     # Two zero-shot replies and three of the fine-tuned model.
-    assert done.out == f"{copy.path}: {len(before) - 1} files, 7 journal events, 5 replies replayed: nothing found\n"
+    assert done.out == f"{copy.path}: {len(before) - 1} files, 8 journal events, 5 replies replayed: nothing found\n"
 
 
 def test_every_finding_is_a_line_and_the_exit_code_is_1(emoloom: Emoloom, copy: RunFolder) -> None:
