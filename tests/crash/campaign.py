@@ -1,6 +1,6 @@
 """Ends a screening of two tiny models at many points, takes it up again, and compares what it leaves behind.
 
-    python -m tests.crash.campaign FOLDER --injected 100 --random 100 --refused 60 --interrupted 20
+    nice python -m tests.crash.campaign FOLDER --injected 100 --random 100 --refused 60 --interrupted 20
 
 Every screening is a process of its own, forked from this one, so that libraries are imported and the plan is made once. It runs
 the real command line. The figures are printed as JSON; the exit code is 1 if anything was not as it should be.
@@ -14,7 +14,6 @@ import gc
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import sys
@@ -28,12 +27,10 @@ import yaml
 from tests.crash.faults import Act, Points, die, interrupt, refuse
 from tests.crash.work import Reply, Work, watch
 from tests.screenings import lasting, plan, shorten_replies, small, write_jsonl
-from tests.tiny import make_model, merges_for
+from tests.tiny import make_model, merges_for, prompt_words
 
 import emoloom.screen.plan
 from emoloom.cli.app import run
-from emoloom.contract.prompt import instruction
-from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.screen.plan import Plan
 from emoloom.store.check import check
 
@@ -156,11 +153,10 @@ class Screenings:
 
 def settings(root: Path) -> Plan:
     """A screening of two tiny models, its corpus and its settings in ``root``."""
-    # Words of the prompt as one token each: fewer tokens, and the time goes into what is tested here.
-    merges = merges_for([f"Ġ{word}" for word in dict.fromkeys(re.findall("[A-Za-z]+", instruction(GOEMOTIONS)))])
+    merges = merges_for(prompt_words())
     names = ("one", "two")
     models = [make_model(root / "models" / name, seed=seed, merges=merges) for seed, name in enumerate(names)]
-    few = {"train_limit": 4, "limit": 2, "zero_shot_limit": 1, "checkpoint_seconds": 1e-9}
+    few: dict[str, Any] = {"train_limit": 4, "limit": 2, "zero_shot_limit": 1, "checkpoint_seconds": 1e-9}
     config = small(None, write_jsonl(root / "mine.jsonl"), **few)
     config = config.model_copy(update={"model": tuple(f"path:{model}" for model in models)})
     content = config.model_dump(mode="json", exclude={"out", "data_dir", "lexicon"})
