@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emoloom.errors import EmoLoomError, unknown_name
+from emoloom.errors import EmoLoomError, is_out_of_memory, unknown_name
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,45 @@ def test_unknown_names_get_the_closest_or_all() -> None:
 def test_at_most_three_names_are_offered() -> None:
     remedy = unknown_name("model", "qwen", ["qwen1", "qwen2", "qwen3", "qwen4"]).remedy
     assert remedy.count("qwen") == 3
+
+
+class OutOfMemoryError(RuntimeError):
+    """What torch calls the one of an accelerator."""
+
+
+def caused_by(cause: Exception) -> EmoLoomError:
+    error = EmoLoomError("cannot load the model")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (OutOfMemoryError("CUDA out of memory."), True),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+            True,
+        ),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (caused_by(MemoryError()), True),
+        (caused_by(OutOfMemoryError()), True),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+        (RuntimeError("shape mismatch"), False),
+        (caused_by(ValueError("no memory of it")), False),
+        (None, False),
+    ],
+    ids=repr,
+)
+def test_out_of_memory_is_known_by_class_message_or_cause(error: BaseException | None, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
+
+
+def test_torch_says_so_in_these_words() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)
+    assert torch.OutOfMemoryError.__name__ == "OutOfMemoryError"

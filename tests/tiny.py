@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from emoloom.contract.prompt import instruction
 from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.load import Candidate, load_candidate, load_prompter
@@ -62,6 +64,11 @@ def merges_for(pieces: Sequence[str]) -> list[tuple[str, str]]:
     """Merges that make one token of each of ``pieces``, built up from the left."""
     steps = [(piece[:end], piece[end]) for piece in pieces for end in range(1, len(piece))]
     return list(dict.fromkeys(steps))
+
+
+def prompt_words() -> list[str]:
+    """The words of the prompt, as a byte-level tokenizer has them: as one token each they make it a third as long."""
+    return [f"Ġ{word}" for word in dict.fromkeys(re.findall("[A-Za-z]+", instruction(GOEMOTIONS)))]
 
 
 def make_sentencepiece(pieces: Sequence[str]) -> PreTrainedTokenizerFast:

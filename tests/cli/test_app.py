@@ -17,9 +17,9 @@ from emoloom.cli import app
 from emoloom.errors import EmoLoomError
 
 VERBS = (
-    ("screen",), ("evaluate",), ("predict",), ("fetch",), ("report",), ("runs",), ("data",), ("data", "ls"),
-    ("data", "show"), ("data", "check"), ("lexicon",), ("lexicon", "score"), ("appraisal",),
-    ("appraisal", "fit"), ("appraisal", "card"),
+    ("screen",), ("evaluate",), ("predict",), ("fetch",), ("report",), ("verify",), ("drift",), ("runs",),
+    ("runs", "ls"), ("runs", "prune"), ("data",), ("data", "ls"), ("data", "show"), ("data", "check"), ("lexicon",),
+    ("lexicon", "score"), ("appraisal",), ("appraisal", "fit"), ("appraisal", "card"),
 )  # fmt: skip
 BASELINE = ("--model", "baseline:tfidf")
 
@@ -218,6 +218,28 @@ def test_a_user_error_from_anywhere_is_caught(emoloom: Emoloom, monkeypatch: pyt
 
     monkeypatch.setattr("emoloom.screen.plan.make_plan", wrong)
     assert emoloom("screen", *BASELINE) == (2, "", "error: x: bad thing. Mend it.\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(5, "Input/output error", "/there"), "error: /there: Input/output error\n"),
+        (OSError("odd"), "error: odd\n"),
+        (MemoryError(), "error: out of memory. Take a smaller model, "),
+        (RuntimeError("[x] DefaultCPUAllocator: can't allocate memory: y"), "error: out of memory. Take a smaller "),
+    ],
+    ids=repr,
+)
+def test_what_the_machine_refuses_is_one_line(
+    emoloom: Emoloom, monkeypatch: pytest.MonkeyPatch, error: Exception, line: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("emoloom.screen.plan.make_plan", refuse)
+    done = emoloom("screen", *BASELINE)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.startswith(line)
 
 
 def test_the_installed_command_does_the_same(tmp_path: Path) -> None:

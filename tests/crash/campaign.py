@@ -1,6 +1,6 @@
 """Ends a screening of two tiny models at many points, takes it up again, and compares what it leaves behind.
 
-    python -m tests.crash.campaign FOLDER --injected 100 --random 100 --refused 60 --interrupted 20
+    nice python -m tests.crash.campaign FOLDER --injected 100 --random 100 --refused 60 --interrupted 20
 
 Every screening is a process of its own, forked from this one, so that libraries are imported and the plan is made once. It runs
 the real command line. The figures are printed as JSON; the exit code is 1 if anything was not as it should be.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import json
 import os
 import random
@@ -26,7 +27,7 @@ import yaml
 from tests.crash.faults import Act, Points, die, interrupt, refuse
 from tests.crash.work import Reply, Work, watch
 from tests.screenings import lasting, plan, shorten_replies, small, write_jsonl
-from tests.tiny import make_model
+from tests.tiny import make_model, merges_for, prompt_words
 
 import emoloom.screen.plan
 from emoloom.cli.app import run
@@ -152,8 +153,11 @@ class Screenings:
 
 def settings(root: Path) -> Plan:
     """A screening of two tiny models, its corpus and its settings in ``root``."""
-    models = [make_model(root / "models" / name, seed=seed) for seed, name in enumerate(("one", "two"))]
-    config = small(models[0], write_jsonl(root / "mine.jsonl"), checkpoint_seconds=1e-9)
+    merges = merges_for(prompt_words())
+    names = ("one", "two")
+    models = [make_model(root / "models" / name, seed=seed, merges=merges) for seed, name in enumerate(names)]
+    few: dict[str, Any] = {"train_limit": 4, "limit": 2, "zero_shot_limit": 1, "checkpoint_seconds": 1e-9}
+    config = small(None, write_jsonl(root / "mine.jsonl"), **few)
     config = config.model_copy(update={"model": tuple(f"path:{model}" for model in models)})
     content = config.model_dump(mode="json", exclude={"out", "data_dir", "lexicon"})
     (root / "screen.yaml").write_text(yaml.safe_dump(content))
@@ -221,11 +225,16 @@ def interrupted(runs: Screenings, n: int, rng: random.Random, points: int) -> No
 
 def campaign(root: Path, counts: Mapping[str, int], seed: int) -> dict[str, Any]:
     """Carries out the campaign; returns its figures."""
+    # The same screening on every machine: no lexicon, no network.
+    os.environ |= {"EMOLOOM_CACHE": str(root / "cache"), "HF_HUB_OFFLINE": "1"}
     torch.set_num_threads(1)
     shorten_replies(Setattr())
     root.mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)
     runs = Screenings(root, settings(root))
+    # Children share this process's memory until they write to it, which the garbage collector would do at once.
+    gc.collect()
+    gc.freeze()
     first = runs.first()
     points = first.heard - first.work.steps
     injected(runs, counts["injected"], rng, points)

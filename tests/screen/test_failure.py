@@ -1,0 +1,153 @@
+"""Out of memory in a cell: it fails with its reason, the screening goes on and says so; so it does when it is run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.screenings import lasting, plan, screen, small
+from tests.tiny import make_model
+
+import emoloom.screen.cell
+import emoloom.train.loop
+from emoloom.errors import EmoLoomError
+from emoloom.report.html import write_report
+from emoloom.screen.readout import Written
+from emoloom.screen.run import run_plan
+from emoloom.store.check import check
+from emoloom.store.run import RunFolder
+
+ERRORS: dict[str, Callable[[], BaseException]] = {
+    "numpy": lambda: MemoryError("Unable to allocate 9.00 TiB"),
+    "cuda": lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+    "cpu": lambda: RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 8 bytes."),
+}
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("models") / "second", seed=1)
+
+
+def screen_both(model: Path, second: Path, data: Path, out: Path) -> RunFolder:
+    config = small(model, data, out).model_copy(update={"model": (f"path:{model}", f"path:{second}")})
+    return screen(config)
+
+
+def fail_training(monkeypatch: pytest.MonkeyPatch, second: Path, error: Callable[[], BaseException]) -> None:
+    """The second model has no room for its second training step."""
+    fine_tune, step, steps = emoloom.screen.cell.fine_tune, emoloom.train.loop._step, [0]
+
+    def noted(candidate: Any, *arguments: Any, **named: Any) -> None:
+        steps[0] = 0 if candidate.name == f"path:{second}" else -100
+        fine_tune(candidate, *arguments, **named)
+
+    def failing(*arguments: Any) -> Any:
+        steps[0] += 1
+        if steps[0] == 2:
+            raise error()
+        return step(*arguments)
+
+    monkeypatch.setattr(emoloom.screen.cell, "fine_tune", noted)
+    monkeypatch.setattr(emoloom.train.loop, "_step", failing)
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_the_others_go_on_and_the_leaderboard_says_so(
+    model: Path, second: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    fail_training(monkeypatch, second, ERRORS[kind])
+    run = screen_both(model, second, data, tmp_path / "run")
+    board = run.read_json("leaderboard.json")
+    lost = {"candidate": f"path:{second}"}
+    assert board["failed"] == [
+        lost | {"stage": "training", "readout": "", "reason": "out of memory"},
+        lost | {"stage": "tuned", "readout": "free", "reason": "its training failed"},
+    ]
+    stages = {(row["candidate"], row["stage"]) for row in board["rows"]}
+    assert {(f"path:{model}", "tuned"), (f"path:{second}", "zero-shot")} < stages
+    assert (f"path:{second}", "tuned") not in stages
+    assert f"path:{second} has failed, training: out of memory." in board["verdict"]
+    assert f"path:{second} has failed, training: out of memory." in (run.path / "report.html").read_text("utf-8")
+    assert check(run.path).findings == []
+    assert not list(run.path.rglob("scratch"))
+
+
+def test_a_failure_stays_when_the_run_is_taken_up_again(
+    model: Path, second: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as failing:
+        fail_training(failing, second, ERRORS["cuda"])
+        whole = lasting(screen_both(model, second, data, tmp_path / "whole").path)
+        with failing.context() as stopped:
+
+            def stop(*_: Any, **__: Any) -> None:
+                raise KeyboardInterrupt
+
+            stopped.setattr(RunFolder, "seal", stop)
+            with pytest.raises(KeyboardInterrupt):
+                screen_both(model, second, data, tmp_path / "again")
+    assert lasting(screen_both(model, second, data, tmp_path / "again").path) == whole
+
+
+def test_decoding_may_fail_as_well(
+    model: Path, second: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = Written.answers
+
+    def failing(self: Written, requests: Any) -> Any:
+        for done, found in enumerate(answers(self, requests)):
+            if done == 1 and self.candidate.name == f"path:{model}":
+                raise MemoryError
+            yield found
+
+    monkeypatch.setattr(Written, "answers", failing)
+    said: list[str] = []
+    config = small(model, data, tmp_path / "run").model_copy(update={"model": (f"path:{model}", f"path:{second}")})
+    run = run_plan(plan(config), lambda _what, _more, _total: None, said.append)
+    write_report(run)
+    failed = run.read_json("leaderboard.json")["failed"]
+    assert [(row["candidate"], row["stage"], row["reason"]) for row in failed] == [
+        (f"path:{model}", "zero-shot", "out of memory"),
+        (f"path:{model}", "tuned", "out of memory"),
+    ]
+    assert [line.split(",")[0] for line in said] == [
+        f"path:{model}: zero-shot failed",
+        f"path:{model}: tuned failed",
+    ]
+
+
+def test_other_errors_stop_the_run(model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(emoloom.train.loop, "_step", broken)
+    with pytest.raises(RuntimeError, match="a defect"):
+        screen(small(model, data, tmp_path / "run"))
+
+
+def test_an_ablation_without_an_arm_is_refused_at_its_end(
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emoloom.config import AblationConfig
+    from emoloom.screen.plan import make_ablation_plan
+    from emoloom.screen.run import run_ablation
+
+    settings = small(model, data, tmp_path / "run").model_dump() | {"seeds": 1}
+    settings["recipe"] |= {"l_cls": 1.0, "l_reg": 1.0}
+    fine_tune, done = emoloom.screen.cell.fine_tune, list[str]()
+
+    def failing(*arguments: Any, title: str, **named: Any) -> None:
+        done.append(title.split("/")[0])
+        if title.startswith("plain"):
+            raise MemoryError
+        fine_tune(*arguments, title=title, **named)
+
+    monkeypatch.setattr(emoloom.screen.cell, "fine_tune", failing)
+    ablation = make_ablation_plan(AblationConfig.model_validate(settings), lambda _: None)
+    with pytest.raises(EmoLoomError, match=r"plain/0 \(out of memory\)"):
+        run_ablation(ablation, lambda _what, _more, _total: None, lambda _: None)
+    assert done == ["full", "plain", "no-cls", "no-reg"]
