@@ -37,7 +37,9 @@ def write_report(run: RunFolder) -> Path:
         verdict=board["verdict"],
         weak_vad=_weak_vad(manifest, board["rows"]),
         cells=[(cell, run.cell(cell["key"]).metrics()) for cell in cells],
-        examples=_examples(run, [cell for cell in cells if cell["stage"] not in ("baseline", "probe", "race", "training")]),
+        examples=_examples(
+            run, [cell for cell in cells if cell["stage"] not in ("baseline", "probe", "race", "training")]
+        ),
         mixtures=[mixture_plot(run, cell) for cell in cells if has_mixture(run, cell)],
     )
     return run.publish("report.html", page)
