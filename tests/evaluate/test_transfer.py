@@ -150,8 +150,13 @@ def test_a_planted_direction_is_found_and_noise_is_not() -> None:
     of = factors(features)
     assert evidence_gains(of, targets)[0] > 0.2
     assert evidence_gains(of, targets)[1] < 0.005
-    # The H-score reads the fit on the same records: noise has its share there.
-    assert h_scores(of, targets)[0] > 2 * h_scores(of, targets)[1]
+
+
+def test_noise_has_an_h_score_and_no_evidence_where_columns_are_many() -> None:
+    features = features_of(60, 50)
+    noise = np.random.default_rng(5).integers(0, 2, size=(60, 20)).astype(float)
+    assert h_scores(factors(features), noise).mean() > 0.2
+    assert evidence_gains(factors(features), noise).mean() < 0.02
 
 
 def test_evidence_falls_when_the_features_are_blurred() -> None:
