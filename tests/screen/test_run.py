@@ -41,7 +41,7 @@ def cells(run: RunFolder) -> dict[tuple[str, str], str]:
 
 
 def test_a_run_leaves_the_documented_files_and_no_others(finished: RunFolder, model: Path) -> None:
-    expected = {"manifest.json", "journal.jsonl", "leaderboard.json", "report.html", "timings.json"}
+    expected = {"manifest.json", "journal.jsonl", "leaderboard.json", "seal.jsonl", "report.html", "timings.json"}
     found = cells(finished)
     assert set(found) == {
         ("baseline:majority", "baseline"),
@@ -58,7 +58,8 @@ def test_a_run_leaves_the_documented_files_and_no_others(finished: RunFolder, mo
 
 def test_the_leaderboard_has_the_documented_shape(finished: RunFolder, model: Path) -> None:
     board = finished.read_json("leaderboard.json")
-    assert set(board) == {"rows", "ranking", "verdict"}
+    assert set(board) == {"rows", "ranking", "failed", "verdict"}
+    assert board["failed"] == []
     assert len(board["rows"]) == 4
     for row in board["rows"]:
         assert set(row) == {
