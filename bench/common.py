@@ -89,7 +89,7 @@ def _trained_here() -> Path:
         config = ScreenConfig(
             model=(MODEL,), train=(corpus(),), train_limit=_TRAINED_RECORDS, limit=1, zero_shot_limit=1, out=folder
         )
-        run_plan(make_plan(config, say), lambda _what, _more, _total: None)
+        run_plan(make_plan(config, say), lambda _what, _more, _total: None, say)
     return folder
 
 

@@ -28,7 +28,6 @@ from emoloom.model.attention import active_pack
 from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import Candidate
-from emoloom.model.vocabulary import Vocabulary
 from emoloom.screen.readout import Written, bit_equal, score_requests
 from emoloom.screen.suggest import Suggester
 
@@ -59,7 +58,12 @@ class Task:
 
     def heads(self) -> Heads:
         """Untrained heads: what they cost and that they get the right input does not depend on their weights."""
-        return Heads(self.candidate.model.config.hidden_size, len(GOEMOTIONS.labels)).eval()
+        shares = self.first.log_shares([0] * len(GOEMOTIONS.labels))
+        return Heads(self.candidate.model.config.hidden_size, shares).eval()
+
+    @property
+    def first(self) -> FirstLabel:
+        return FirstLabel(self.candidate.prompter, GOEMOTIONS, self.candidate.device)
 
 
 def main() -> None:
@@ -154,7 +158,7 @@ def optional_runs(task: Task, peer: Any, batch: int) -> dict[str, common.Run]:
 def measure_scored(task: Task, peer: Any, rounds: int) -> dict[str, Any]:
     """The `scored` readout beside plain forwards over padded batches that give the same label distribution."""
     candidate = task.candidate
-    first = FirstLabel(candidate.prompter, Vocabulary(candidate.prompter.tokenizer), GOEMOTIONS, candidate.device)
+    first = task.first
     prompts = [[*prompt, *first.opening] for prompt in task.prompts]
 
     def ours() -> torch.Tensor:

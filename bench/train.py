@@ -124,10 +124,11 @@ def emoloom(task: Task) -> common.Run:
                 task.examples,
                 task.recipe,
                 total=len(task.examples),
+                until=len(task.examples),
                 seed=SEED,
                 checkpoint=Path(folder) / "checkpoint.safetensors",
                 checkpoint_seconds=float("inf"),
-                advance=lambda _: None,
+                advance=lambda *_: None,
             )
         return history.losses["sft"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -26,8 +27,7 @@ class Recipe(BaseModel):
     forward; gradients add up to ``batch_size`` records before a step.
 
     ``l_cls``, ``l_reg``, ``l_vad`` and ``l_app`` weigh the regularizers of :mod:`emoloom.train.objective`; 0 leaves one out.
-    ``flip`` adds mirrored records. ``mislead`` is the share of examples that are shown with wrong labels
-    (:mod:`emoloom.train.mislead`). ``mixture``: ``natural`` goes through a shuffle of all records, ``entropy`` draws them from
+    ``flip`` adds mirrored records. ``mixture``: ``natural`` goes through a shuffle of all records, ``entropy`` draws them from
     their sources at a temperature between ``t_min`` and ``t_max`` (:mod:`emoloom.mixture.sampler`). Neither changes how many
     examples are seen: ``epochs`` times the training records.
     """
@@ -48,7 +48,6 @@ class Recipe(BaseModel):
     l_vad: Weight = 0.0
     l_app: Weight = 0.0
     flip: bool = False
-    mislead: Annotated[float, Field(ge=0, lt=1)] = 0.0
     mixture: Literal["natural", "entropy"] = "natural"
     t_min: Temperature = 1.0
     t_max: Temperature = 5.0
@@ -70,6 +69,54 @@ class Recipe(BaseModel):
         return self.learning_rate or {"lora": 1e-3, "full": 5e-5}[self.method]
 
 
+class Budget(BaseModel):
+    """What a run may spend; None means no limit.
+
+    In a file and on the command line a list of limits, each a number and its unit: ``90m``, ``2h``, ``30s`` of wall time (over
+    all processes that carried the run on), ``20000examples`` (trained, answered or probed), ``5000000tokens`` (of their prompts
+    and replies), ``8GB`` of memory.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    examples: Count | None = None
+    tokens: Count | None = None
+    memory: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled(cls, limits: Any) -> Any:
+        if not isinstance(limits, list | tuple):
+            return limits
+        found: dict[str, float] = {}
+        for limit in limits:
+            match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(\w+)", str(limit))
+            if not match or match[2] not in _UNITS:
+                raise ValueError(f"{limit!r} is no limit; write it like 90m, 2h, 2000examples, 500000tokens or 8GB")
+            kind, size = _UNITS[match[2]]
+            if kind in found:
+                raise ValueError(f"{limit!r} is a second limit on {kind}")
+            found[kind] = float(match[1]) * size
+        return found
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit."""
+        return self != Budget()
+
+
+_UNITS = {
+    "s": ("seconds", 1),
+    "m": ("seconds", 60),
+    "h": ("seconds", 3600),
+    "examples": ("examples", 1),
+    "tokens": ("tokens", 1),
+    "MB": ("memory", 10**6),
+    "GB": ("memory", 10**9),
+}
+
+
 class ScreenConfig(BaseModel):
     """What ``emoloom screen`` does.
 
@@ -79,7 +126,7 @@ class ScreenConfig(BaseModel):
     (:mod:`emoloom.screen.race`): they are judged on ``race_limit`` records at each rung, and those named in ``keep`` never
     leave. ``probe_limit`` says how many of the training records the probe (:mod:`emoloom.screen.probe`) reads; 0 leaves it
     out. ``lexicon`` names a fetched lexicon for weak VAD, or a file of word norms; by default the Warriner norms are used where
-    they have been fetched.
+    they have been fetched. What does not fit in ``budget`` is left out (:mod:`emoloom.screen.budget`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,6 +143,7 @@ class ScreenConfig(BaseModel):
     rungs: Annotated[int, Field(ge=1, le=10)] = 1
     race_limit: Count = 200
     keep: tuple[str, ...] = ()
+    budget: Budget = Budget()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     lexicon: str | None = None
     data_dir: Path | None = None

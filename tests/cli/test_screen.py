@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.cli.conftest import Emoloom
 from tests.screenings import files, lasting
+from tests.tiny import make_model
 
 from emoloom.store.run import RunFolder
 
@@ -99,3 +100,30 @@ def test_report_names_a_damaged_file(emoloom: Emoloom, finished: RunFolder, tmp_
     done = emoloom("report", copy)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"error: {file}:2: not JSON")
+
+
+def test_a_plan_is_priced_and_nothing_done(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
+    model = make_model(tmp_path / "tiny")
+    command = ("screen", "--model", f"path:{model}", "--eval", f"jsonl:{data}", "--train-limit", 12, "--limit", 3)
+    done = emoloom(*command, "--out", tmp_path / "run", "--plan-only")
+    assert done.code == 0, done.err
+    assert done.out == ""
+    assert not (tmp_path / "run").exists()
+    assert [line.split()[1:3] for line in done.err.splitlines() if f"path:{model}"[:20] in line and "│" not in line]
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.err.splitlines() if "│" in line]
+    examples = {(row[1], row[2]): row[5] for row in lines}
+    assert examples["training", ""] == "12"
+    assert examples["tuned", "free"] == "3"
+
+
+def test_a_budget_that_pays_for_no_candidate_is_refused(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
+    model = make_model(tmp_path / "tiny")
+    command = ("screen", "--model", f"path:{model}", "--eval", f"jsonl:{data}", "--train-limit", 12, "--limit", 3)
+    refused = emoloom(*command, "--out", tmp_path / "run", "--budget", "10examples")
+    assert refused.code == 2
+    assert "budget: the budget, 10 examples, does not pay for one trained candidate" in refused.err
+    assert "All of it would fit with --train-limit" in refused.err
+    assert not (tmp_path / "run").exists()
+    wrong = emoloom(*command, "--out", tmp_path / "run", "--budget", "soon")
+    assert wrong.code == 2
+    assert "'soon' is no limit; write it like 90m" in wrong.err

@@ -93,7 +93,7 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Writer:
     prompts = [tiny.draw(rng, 3, 9) for _ in range(12)]
     lines = [taught((rng.choice(["joy", "grief"]),), rng.choice([0.2, 0.7])) for _ in prompts]
     examples = [
-        Example(str(i), tuple(own), *2 * (tuple(candidate.prompter.encode_reply(line)),))
+        Example(str(i), tuple(own), tuple(candidate.prompter.encode_reply(line)))
         for i, (own, line) in enumerate(zip(prompts, lines, strict=True))
     ]
     recipe = Recipe(method="full", epochs=30, batch_size=4, learning_rate=2e-2)

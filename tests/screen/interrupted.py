@@ -19,7 +19,7 @@ from tests.screenings import plan, shorten_replies, small
 import emoloom.store.files
 import emoloom.train.loop
 from emoloom.report.html import write_report
-from emoloom.screen.cell import Progress
+from emoloom.screen.cost import Progress
 from emoloom.screen.readout import Written
 from emoloom.screen.run import run_plan
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import tiny
 
 from emoloom.contract.record import Record, Request, Vad
 from emoloom.data.splits import SplitReport
-from emoloom.screen.cell import Cost, decode, judge, make_row
+from emoloom.screen.cell import decode, judge, make_row
 from emoloom.screen.corpora import EvalSet
+from emoloom.screen.cost import Cost
 from emoloom.screen.readout import Answer
 from emoloom.store.run import CellFolder
 
@@ -49,6 +51,7 @@ def run_decode(
     rows = decode(
         "path:x",
         asked,
+        tiny.make_prompter(),
         EVALS,
         folder,
         limit=limit,

@@ -46,7 +46,7 @@ def board(found: dict[Name, Scores | dict[str, Scores]], rungs: Sequence[Mapping
     report = SplitReport("x", "test", 10, 10, {}, "0" * 64, "x")
     cells = {(name, stage, "direct" if stage == "baseline" else "free"): v for (name, stage), v in by_corpus.items()}
     sets = [EvalSet(name, (), report) for name in names]
-    return leaderboard(cells, {}, sets, rungs, headline="free", has_lexicon=True)
+    return leaderboard(cells, {}, {}, sets, rungs, headline="free", has_lexicon=True)
 
 
 def baselines(tfidf: float = 0.2, majority: float = 0.0) -> dict[Name, Scores | dict[str, Scores]]:

@@ -14,14 +14,14 @@ from scipy.stats import pearsonr
 from tests.screenings import plan, screen, small, write_jsonl
 from tests.tiny import ARCHITECTURES, load_tiny, make_model
 
-import emoloom.screen.probe
+import emoloom.screen.features
 from emoloom.contract.record import Record, Vad
 from emoloom.evaluate.metrics import Floats
 from emoloom.evaluate.transfer import evidence_gains, factors
 from emoloom.model import packing
 from emoloom.model.features import pooled_layers
 from emoloom.report.table import print_leaderboard
-from emoloom.screen.cell import Cost
+from emoloom.screen.cost import Cost
 from emoloom.screen.probe import judge_features, probe
 from emoloom.store.run import CellFolder, RunFolder
 
@@ -152,7 +152,7 @@ def test_an_interrupted_probe_goes_on_with_the_packs_that_are_left(
             raise KeyboardInterrupt
         return pooled_layers(*arguments)
 
-    monkeypatch.setattr(emoloom.screen.probe, "pooled_layers", counted)
+    monkeypatch.setattr(emoloom.screen.features, "pooled_layers", counted)
     with pytest.raises(KeyboardInterrupt):
         run_probe(folder, records, tmp_path / "cut")
     assert run_probe(folder, records, tmp_path / "cut")[0] == whole

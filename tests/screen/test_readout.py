@@ -14,7 +14,7 @@ from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
 from emoloom.screen.single import open_model, predict_lines
-from emoloom.screen.thresholds import choose
+from emoloom.screen.tuning import choose
 from emoloom.store.run import RunFolder
 
 RECIPE = {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "l_cls": 1.0, "l_reg": 1.0}
@@ -48,7 +48,7 @@ def test_each_readout_has_rows_of_its_own_and_the_first_ranks(run: RunFolder) ->
 
 def test_a_scored_reply_is_what_the_probabilities_and_thresholds_say(run: RunFolder) -> None:
     folder = cell(run, "tuned", "scored")
-    kept = json.loads((folder / "thresholds.json").read_text())
+    kept = json.loads((folder / "tuning.json").read_text())["thresholds"]
     assert list(kept) == list(GOEMOTIONS.labels)
     thresholds = np.array(list(kept.values()))
     rows = [json.loads(line) for line in (folder / "replies.jsonl").read_text().splitlines()]

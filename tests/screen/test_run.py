@@ -16,6 +16,7 @@ from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
 from emoloom.screen.baselines import Tfidf
+from emoloom.screen.ground import PlannedModel
 from emoloom.store.run import RunFolder
 
 LABEL_METRICS = {
@@ -60,7 +61,7 @@ def test_a_run_leaves_the_documented_files_and_no_others(finished: RunFolder, mo
 
 def test_the_leaderboard_has_the_documented_shape(finished: RunFolder, model: Path) -> None:
     board = finished.read_json("leaderboard.json")
-    assert set(board) == {"rows", "ranking", "race", "failed", "verdict", "probes"}
+    assert set(board) == {"rows", "ranking", "race", "failed", "cut", "verdict", "probes"}
     assert (board["race"], board["failed"]) == ([], [])
     assert len(board["rows"]) == 4
     for row in board["rows"]:
@@ -152,7 +153,7 @@ def test_a_finished_run_is_not_done_again(
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("this was done before")
 
-    monkeypatch.setattr(emoloom.screen.run, "load_candidate", forbidden)
+    monkeypatch.setattr(PlannedModel, "load", forbidden)
     monkeypatch.setattr(emoloom.screen.readout, "decode_fast", forbidden)
     monkeypatch.setattr(emoloom.screen.cell, "train", forbidden)
     monkeypatch.setattr(emoloom.screen.run, "probe", forbidden)
@@ -172,9 +173,10 @@ def test_other_settings_are_refused_and_change_nothing(
 
 def test_a_changed_reply_is_found(finished: RunFolder, model: Path, data: Path, tmp_path: Path) -> None:
     shutil.copytree(finished.path, tmp_path / "again")
-    [name, *_] = (name for name in files(tmp_path / "again") if name.endswith("replies.jsonl"))
-    content = (tmp_path / "again" / name).read_bytes()
-    (tmp_path / "again" / name).write_bytes(content.replace(b'"reply": "', b'"reply": "x', 1))
+    replies = {name: text for name, text in files(tmp_path / "again").items() if name.endswith("replies.jsonl")}
+    # A probe has none.
+    [name, *_] = (name for name, text in replies.items() if text)
+    (tmp_path / "again" / name).write_bytes(replies[name].replace(b'"reply": "', b'"reply": "x', 1))
     with pytest.raises(EmoLoomError, match=r"journal\.jsonl:\d+: the run took another course"):
         screen(small(model, data, tmp_path / "again"))
 

@@ -28,7 +28,7 @@ def make_examples(n: int, seed: int = 0) -> list[Example]:
     """Prompts and replies of random tokens, each reply with its end."""
     rng = random.Random(seed)
     return [
-        Example(f"r{i}", tuple(tiny.draw(rng, 1, 30)), *2 * ((*tiny.draw(rng, 2, 12), tiny.END),)) for i in range(n)
+        Example(f"r{i}", tuple(tiny.draw(rng, 1, 30)), (*tiny.draw(rng, 2, 12), tiny.END)) for i in range(n)
     ]  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def run_training(
     until: int | None = None,
     seed: int = 3,
     checkpoint_seconds: float = math.inf,
-    advance: Advance = lambda _: None,
+    advance: Advance = lambda *_: None,
 ) -> list[float]:
     """Trains on every example once an epoch; the loss of a reply token at each step."""
     history = train(

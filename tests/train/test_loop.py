@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ def crash_after(calls: int) -> Advance:
     """Raises at this call, the first of which says where training begins."""
     count = 0
 
-    def advance(_: int) -> None:
+    def advance(_examples: int, _tokens: int) -> None:
         nonlocal count
         count += 1
         if count == calls:
@@ -168,9 +167,12 @@ def test_only_what_the_recipe_names_is_trained(recipe: Recipe, load: Load, tmp_p
 
 
 def test_advance_is_told_of_every_example(load: Load, tmp_path: Path) -> None:
-    told: list[int] = []
-    run(make_trainable(load("llama"), FULL, 0), FULL, tmp_path / "c", advance=told.append)
-    assert told == [0] + [4] * 10
+    told: list[tuple[int, int]] = []
+    run(make_trainable(load("llama"), FULL, 0), FULL, tmp_path / "c", advance=lambda *more: told.append(more))
+    assert [examples for examples, _ in told] == [0] + [4] * 10
+    whole, seen = divmod(40, len(EXAMPLES))
+    assert seen == 0
+    assert sum(tokens for _, tokens in told) == whole * sum(len(e.prompt) + len(e.reply) for e in EXAMPLES)
 
 
 @pytest.mark.parametrize("stops", [[2], [7], [3, 4]])
@@ -207,7 +209,7 @@ def assert_resumes(architecture: str, recipe: Recipe, stops: list[int], load: Lo
     def fresh() -> Any:
         return make_trainable(load(architecture), recipe, 0)
 
-    def resume(checkpoint: Path, advance: Callable[[int], None]) -> tuple[Any, list[float]]:
+    def resume(checkpoint: Path, advance: Advance) -> tuple[Any, list[float]]:
         model = fresh()
         return model, run(model, recipe, checkpoint, checkpoint_seconds=0, advance=advance)
 
@@ -224,7 +226,7 @@ def assert_resumes(architecture: str, recipe: Recipe, stops: list[int], load: Lo
         kept += steps - 1
         torch.manual_seed(steps)
     told: list[int] = []
-    model, resumed = resume(checkpoint, told.append)
+    model, resumed = resume(checkpoint, lambda examples, _: told.append(examples))
     assert told == [4 * kept] + [4] * (10 - kept)
     assert resumed == losses
     assert_bit_equal(trained(model), trained(whole))

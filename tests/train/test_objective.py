@@ -69,7 +69,7 @@ def fit(
     *,
     steps: int = 6,
     seconds: float = math.inf,
-    advance: Advance = lambda _: None,
+    advance: Advance = lambda *_: None,
 ) -> tuple[Any, Objective, History]:
     candidate = tiny.load_tiny(folder)
     pool = examples(records(), candidate.prompter)
@@ -192,7 +192,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(
     model, objective, history = fit(folder, recipe, tmp_path / "never")
     calls = 0
 
-    def crash(_: int) -> None:
+    def crash(_examples: int, _tokens: int) -> None:
         nonlocal calls
         calls += 1
         if calls == stop + 1:
@@ -214,7 +214,7 @@ def test_the_history_tells_of_the_mixture(folder: Path, tmp_path: Path) -> None:
 
 def test_a_tokenizer_that_cannot_be_followed_is_refused_in_words(folder: Path) -> None:
     candidate = tiny.load_tiny(folder)
-    pool = [Example("r", (5, 6), (7, 8), (7, 8), line="not what the tokens spell")]
+    pool = [Example("r", (5, 6), (7, 8), line="not what the tokens spell")]
     with pytest.raises(EmoLoomError, match=r"do not add up to its text.*l_vad"):
         Objective(candidate.model, candidate.prompter, pool, FULL, Teacher().word_values())
 

@@ -47,7 +47,7 @@ def test_end_of_reply_is_learned_where_padding_shares_its_id(load: Load) -> None
     before = sft(model, PREFIX, EXAMPLES)
     model.config.pad_token_id = tiny.END
     assert torch.equal(sft(model, PREFIX, EXAMPLES), before)
-    endless = [Example(one.record_id, one.prompt, one.reply[:-1], one.reply[:-1]) for one in EXAMPLES]
+    endless = [Example(one.record_id, one.prompt, one.reply[:-1]) for one in EXAMPLES]
     # About log(260) for each of the eight ends.
     assert float(before.detach() - sft(model, PREFIX, endless).detach()) > 8
 

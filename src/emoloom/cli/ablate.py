@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
@@ -26,12 +27,15 @@ def ablate(
     ] = None,
     seed: options.Seed = None,
     lexicon: options.Lexicon = None,
+    budget: options.Budget = None,
+    plan_only: options.PlanOnly = False,
     data_dir: options.DataDir = None,
     out: options.Out = None,
     config: options.ConfigFile = None,
     trust_remote_code: options.TrustRemoteCode = None,
 ) -> None:
     """Train one model under the full recipe, without each of its parts, and plainly; compare on the same records."""
+    began = time.monotonic()
     settings = load_config(
         config,
         {
@@ -46,12 +50,14 @@ def ablate(
             "part_seeds": part_seeds,
             "seed": seed,
             "lexicon": lexicon,
+            "budget": budget or None,
             "data_dir": data_dir,
             "out": out,
             "trust_remote_code": trust_remote_code,
         },
         AblationConfig,
     )
+    from emoloom.cli.pricing import price_plan
     from emoloom.cli.progress import TerminalProgress
     from emoloom.report.ablation import print_ablation, write_figure
     from emoloom.screen.plan import make_ablation_plan
@@ -59,7 +65,10 @@ def ablate(
 
     with TerminalProgress() as progress:
         plan = make_ablation_plan(settings, progress.say)
-        run = run_ablation(plan, progress, progress.say)
+        priced = price_plan(plan, progress.say, began, always=plan_only)
+        if plan_only:
+            return
+        run = run_ablation(plan, progress, progress.say, priced)
     figure = write_figure(run)
     print_ablation(run)
     typer.echo(f"run     {run.path}\nfigure  {figure}")

@@ -39,4 +39,9 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", hel
 TrustRemoteCode = Annotated[
     bool | None, typer.Option("--trust-remote-code", help="Accept models that bring their own Python code.")
 ]
+Budget = Annotated[
+    list[str] | None,
+    typer.Option("--budget", metavar="LIMIT", help="90m, 2h, 20000examples, 500000tokens or 8GB of memory. Repeat."),
+]
+PlanOnly = Annotated[bool, typer.Option("--plan-only", help="Price the plan, print it, and do nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

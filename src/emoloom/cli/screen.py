@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
@@ -35,12 +36,15 @@ def screen(
     epochs: options.Epochs = None,
     seed: options.Seed = None,
     lexicon: options.Lexicon = None,
+    budget: options.Budget = None,
+    plan_only: options.PlanOnly = False,
     data_dir: options.DataDir = None,
     out: options.Out = None,
     config: options.ConfigFile = None,
     trust_remote_code: options.TrustRemoteCode = None,
 ) -> None:
     """Judge candidates zero-shot and fine-tuned, beside baselines; run it again to go on where it stopped."""
+    began = time.monotonic()
     settings = load_config(
         config,
         {
@@ -57,12 +61,14 @@ def screen(
             "epochs": epochs,
             "seed": seed,
             "lexicon": lexicon,
+            "budget": budget or None,
             "data_dir": data_dir,
             "out": out,
             "trust_remote_code": trust_remote_code,
         },
         ScreenConfig,
     )
+    from emoloom.cli.pricing import price_plan
     from emoloom.cli.progress import TerminalProgress
     from emoloom.report.html import write_report
     from emoloom.report.table import print_leaderboard
@@ -71,7 +77,10 @@ def screen(
 
     with TerminalProgress() as progress:
         plan = make_plan(settings, progress.say)
-        run = run_plan(plan, progress, progress.say)
+        priced = price_plan(plan, progress.say, began, always=plan_only)
+        if plan_only:
+            return
+        run = run_plan(plan, progress, progress.say, priced)
     report = write_report(run)
     print_leaderboard(run)
     typer.echo(f"run     {run.path}\nreport  {report}")

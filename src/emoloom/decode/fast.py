@@ -59,6 +59,7 @@ def decode_fast(
     guard: bool,
     counts: Counts,
     constraint: Constraint | None = None,
+    between: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[int, list[int]]]:
     """Yields (index, generated tokens without ``eos``) of every prompt, as they are finished.
 
@@ -68,6 +69,7 @@ def decode_fast(
         guard: decide near-ties by the canonical forward; needed where :func:`self_test` fails.
         counts: added to as the work goes on.
         constraint: which tokens replies may be made of; all, if there is none.
+        between: called before each forward.
     """
     # Alike lengths together: attention is computed on a grid as wide as the longest sequence.
     waiting = sorted(
@@ -79,6 +81,7 @@ def decode_fast(
     while waiting or active:
         while waiting and (not active or _size(active) + len(waiting[-1].prompt) + max_new_tokens <= PACK_TOKENS):
             active.append(waiting.pop())
+        between()
         _round(model, prefix, active, eos, max_new_tokens, guard, counts)
         yield from ((job.index, job.generated) for job in active if job.finished)
         active = [job for job in active if not job.finished]

@@ -24,7 +24,6 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "vad": {"l_vad": 0.0},
     "app": {"l_app": 0.0},
     "flip": {"flip": False},
-    "mislead": {"mislead": 0.0},
     "mixture": {"mixture": "natural"},
 }
 """The parts of a recipe and how each is left out."""

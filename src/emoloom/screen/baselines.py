@@ -22,7 +22,7 @@ from emoloom.contract.affect import AFFECT, VAD, anchor
 from emoloom.contract.record import Record, Reply, Request, make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
-from emoloom.screen.thresholds import choose, tune_thresholds
+from emoloom.screen.tuning import choose, tune_thresholds
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

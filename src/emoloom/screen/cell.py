@@ -3,58 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from emoloom.config import Recipe
-from emoloom.contract.affect import VAD
+from emoloom.contract.affect import AXES, VAD
 from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.decode.fast import Counts
 from emoloom.errors import EmoLoomError
 from emoloom.evaluate.flip import flip_score
 from emoloom.evaluate.score import Outcome, Scores, score
 from emoloom.mixture.sampler import WINDOW
 from emoloom.model.heads import load_heads, save_heads
 from emoloom.model.load import Candidate
+from emoloom.model.prompts import Prompter
 from emoloom.screen.corpora import EvalSet
+from emoloom.screen.cost import Cost, Progress
 from emoloom.screen.readout import Answer, Readout, Scored, score_requests
 from emoloom.screen.suggest import Suggester
-from emoloom.screen.thresholds import tune_thresholds
+from emoloom.screen.tuning import tune_spread, tune_thresholds
 from emoloom.store.files import digest, readable_json, write_atomic
 from emoloom.store.rows import Row, Rows
 from emoloom.store.run import CellFolder
 from emoloom.train.adapter import apply_trained, is_saved, make_trainable, save_trained
 from emoloom.train.collate import examples
 from emoloom.train.loop import train
-from emoloom.train.mislead import mislead
 from emoloom.train.objective import Objective
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how many more of it are done, and how many there are in all."""
 
 TRAINING = "training.json"
 """Beside the adapter: the losses of every step, the mixture of every window."""
-THRESHOLDS = "thresholds.json"
-"""Beside the replies of a ``scored`` cell: each label's threshold on its log-odds."""
+TUNING = "tuning.json"
+"""Beside the replies of a ``scored`` cell: each label's threshold on its log-odds, scale and shift of each axis of VAD."""
 # Stands for "never": JSON has no infinity.
 _NEVER = 1e9
-
-
-@dataclass
-class Cost:
-    """What a cell cost on this machine; goes to ``timings.json``."""
-
-    train_seconds: float = 0.0
-    trained_examples: int = 0
-    decode_seconds: float = 0.0
-    decoded: int = 0
-    counts: Counts = field(default_factory=Counts)
 
 
 @dataclass(frozen=True)
@@ -93,15 +79,15 @@ def fine_tune(
     start = time.monotonic()
     prompter = candidate.prompter
     pool = examples([*records, *extra], prompter)
-    if recipe.mislead:
-        pool = mislead(pool, prompter, recipe.mislead, seed)
     model = make_trainable(candidate.model, recipe, seed)
     objective = Objective(model, prompter, pool, recipe, words)
     total = len(records) * recipe.epochs
     advanced: list[int] = []
 
-    def advance(more: int) -> None:
+    def advance(more: int, tokens: int) -> None:
         advanced.append(more)
+        cost.examples += more
+        cost.tokens += tokens
         progress(f"training {title}", more, total)
 
     history = train(
@@ -156,50 +142,62 @@ def tuned(candidate: Candidate, folder: CellFolder, recipe: Recipe) -> Candidate
 def tune_for_scoring(
     candidate: Candidate, training: CellFolder, folder: CellFolder, tune: Sequence[Record], *, alone: bool
 ) -> None:
-    """Tunes the thresholds of a tuned candidate's labels on the labelled records ``tune`` and keeps them in ``folder``; even odds
-    for every label where there is nothing to tune on. Nothing is done where they are kept already.
+    """Tunes label thresholds and the spread of VAD of a tuned candidate on the completed records ``tune`` and keeps them in
+    ``folder``; even odds for every label, and VAD as it is, where there is nothing to tune on. Nothing is done where they are
+    kept already.
 
     Raises:
         EmoLoomError: the candidate was trained without heads.
     """
-    path = folder.path / THRESHOLDS
+    path = folder.path / TUNING
     if path.exists():
         return
     thresholds = np.zeros(len(GOEMOTIONS.labels))
+    scale, shift = np.ones(len(AXES)), np.zeros(len(AXES))
     if tune:
         heads = load_heads(adapter_folder(training)).to(candidate.device)
-        log_odds = np.zeros((len(tune), len(GOEMOTIONS.labels)))
-        for index, row, _ in score_requests(candidate, heads, tune, alone=alone):
-            log_odds[index] = row
+        log_odds, vad = np.zeros((len(tune), len(GOEMOTIONS.labels))), np.zeros((len(tune), len(AXES)))
+        for index, odds, triple in score_requests(candidate, heads, tune, alone=alone):
+            log_odds[index], vad[index] = odds, triple
         gold = np.array([[label in record.labels for label in GOEMOTIONS.labels] for record in tune])
         thresholds = np.minimum(tune_thresholds(log_odds, gold), _NEVER)
-    write_atomic(path, readable_json(dict(zip(GOEMOTIONS.labels, thresholds.tolist(), strict=True))))
+        scale, shift = tune_spread(vad, np.array([record.vad.triple for record in tune if record.vad]))
+    content = {
+        "thresholds": dict(zip(GOEMOTIONS.labels, thresholds.tolist(), strict=True)),
+        "vad_scale": dict(zip(AXES, scale.tolist(), strict=True)),
+        "vad_shift": dict(zip(AXES, shift.tolist(), strict=True)),
+    }
+    write_atomic(path, readable_json(content))
 
 
 def scored_readout(
     candidate: Candidate, training: CellFolder, folder: CellFolder, suggester: Suggester, *, alone: bool
 ) -> Scored:
-    """The ``scored`` readout of a tuned candidate with the thresholds in ``folder``.
+    """The ``scored`` readout of a tuned candidate with what was tuned in ``folder``.
 
     Raises:
-        EmoLoomError: the candidate was trained without heads, or the thresholds cannot be read.
+        EmoLoomError: the candidate was trained without heads, or what was tuned cannot be read.
     """
     heads = load_heads(adapter_folder(training)).to(candidate.device)
-    kept = folder.read_json(THRESHOLDS, set(GOEMOTIONS.labels))
+    kept = folder.read_json(TUNING, {"thresholds", "vad_scale", "vad_shift"})
     try:
-        thresholds = np.array([kept[label] for label in GOEMOTIONS.labels], dtype=np.float64)
-    except (ValueError, TypeError) as error:
+        thresholds = np.array([kept["thresholds"][label] for label in GOEMOTIONS.labels], dtype=np.float64)
+        scale, shift = (
+            np.array([kept[part][axis] for axis in AXES], dtype=float) for part in ("vad_scale", "vad_shift")
+        )
+    except (KeyError, ValueError, TypeError) as error:
         raise EmoLoomError(
-            f"the thresholds cannot be read: {error}",
-            where=str(folder.path / THRESHOLDS),
+            f"what was tuned cannot be read: {error}",
+            where=str(folder.path / TUNING),
             remedy="Restore the file from a copy, or remove the cell's folder and screen again.",
         ) from error
-    return Scored(candidate, heads, thresholds, suggester, alone)
+    return Scored(candidate, heads, thresholds, scale, shift, suggester, alone)
 
 
 def decode(
     title: str,
     readout: Readout,
+    prompter: Prompter,
     evals: Sequence[EvalSet],
     folder: CellFolder,
     *,
@@ -213,6 +211,7 @@ def decode(
 
     Args:
         title: what is read out, for the progress report.
+        prompter: counts the tokens.
     """
     start = time.monotonic()
     wanted = wanted_records(evals, limit)
@@ -220,12 +219,21 @@ def decode(
     done = {(row["corpus"], row["id"]): row for row in rows.kept}
     left = [item for item in wanted if (item[0], item[1].id) not in done]
     what = f"decoding {title}"
+
+    def count(record: Record, row: Row) -> None:
+        cost.examples += 1
+        cost.tokens += len(prompter.encode(record).own) + len(prompter.encode_reply(row["reply"]))
+
+    for corpus, record in wanted:
+        if (corpus, record.id) in done:
+            count(record, done[corpus, record.id])
     progress(what, len(wanted) - len(left), len(wanted))
     for index, answer in readout.answers([record for _, record in left]):
         corpus, record = left[index]
         row = make_row(corpus, record, answer)
         rows.add(row)
         done[corpus, record.id] = row
+        count(record, row)
         progress(what, 1, len(wanted))
     cost.decode_seconds += time.monotonic() - start
     cost.decoded += len(left)

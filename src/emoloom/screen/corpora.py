@@ -57,8 +57,8 @@ class Corpora:
         train: completed, in the order of the seed.
         flips: mirror images of those that have one, where a recipe asks for them.
         overlap: how many training records were dropped because an evaluation set holds their text.
-        tune: labelled records of the training corpora's dev splits that are neither trained on nor judged: thresholds are
-            tuned on them. Empty unless a readout needs them, and where no training corpus has a dev split.
+        tune: labelled records of the training corpora's dev splits that are neither trained on nor judged: the
+            ``scored`` readout is tuned on them. Empty unless a readout needs them, and where no training corpus has a dev split.
         race: what the rungs of a race are judged on, of the same splits, or held out of the training records where there is no
             such split; None without a race.
     """
@@ -118,12 +118,15 @@ def load_corpora(
         )
     held_out = {normalise(record.text) for e in evals for record in e.records}
     splits = [load(*place, config.data_dir) for place in _places(config.train, SPLITS[0])]
+    for split in splits:
+        if not any(record.labels for record in split.records):
+            raise EmoLoomError(
+                "no record has labels to train on",
+                where=split.report.corpus,
+                remedy="Leave it out, or judge on it; train on a corpus with labels, such as starter.",
+            )
     pool = [record for split in splits for record in split.records]
     usable = [_in_goemotions(record) for record in pool if record.labels]
-    if not usable:
-        raise EmoLoomError(
-            "no record has labels to train on", where=", ".join(config.train), remedy="Add --train starter."
-        )
     kept = [record for record in usable if normalise(record.text) not in held_out]
     if not kept:
         raise EmoLoomError(
@@ -148,7 +151,7 @@ def load_corpora(
         tuple(split.report for split in splits),
         len(usable) - len(kept),
         evals,
-        tune,
+        tuple(teacher.complete(record) for record in tune),
         tuple(flips),
         _race_set([teacher.complete(record) for record in race]) if race else None,
     )

@@ -14,7 +14,7 @@ from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError, unknown_name
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import UNFITTED, Teacher
-from emoloom.model.load import load_prompter
+from emoloom.model.load import Candidate, load_candidate, load_prompter
 from emoloom.model.prompts import Prompter
 from emoloom.screen.arms import Arm
 from emoloom.screen.corpora import Atoms, Corpora, corpora_named, load_corpora
@@ -37,6 +37,11 @@ class PlannedModel:
             "trust_remote_code": self.local.trust_remote_code,
             "prompt": self.prompter.digest,
         }
+
+    def load(self) -> Candidate:
+        """The model itself, fresh from its files."""
+        local = self.local
+        return load_candidate(local.name, local.folder, self.prompter, trust_remote_code=local.trust_remote_code)
 
 
 @dataclass(frozen=True)

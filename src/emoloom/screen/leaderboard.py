@@ -25,6 +25,7 @@ NO_LEXICON = "baseline:lexicon is absent: no lexicon has been fetched (`emoloom 
 def leaderboard(
     scores: Mapping[CellName, Mapping[str, Scores]],
     failed: Mapping[CellName, str],
+    cut: Mapping[CellName, str],
     evals: Sequence[EvalSet],
     rungs: Sequence[Mapping[str, Any]],
     *,
@@ -36,8 +37,8 @@ def leaderboard(
     ``rows`` holds every cell on every corpus. ``ranking`` compares, best first, the cells that were judged on all records
     (baselines, and fine-tuned candidates by the ``headline`` readout); ``group`` numbers the tie groups, within which
     nothing separates a candidate from the group's first, and ``probability_of_best`` is over the resamples of the records.
-    ``race`` holds the standings at each of the ``rungs``, ``failed`` the cells without a result, and why. ``verdict`` says it in
-    words.
+    ``race`` holds the standings at each of the ``rungs``, ``failed`` and ``cut`` the cells without a result, and why.
+    ``verdict`` says it in words.
     """
     ranked = {
         cell: rank(list(found.values()))
@@ -51,14 +52,24 @@ def leaderboard(
             for cell in sorted(scores, key=lambda c: _place(c, ranked))
         ],
         "ranking": _ranking(ranked),
-        "failed": [dict(zip(_NAMES, cell, strict=True)) | {"reason": failed[cell]} for cell in failed],
+        "failed": _lost(failed),
+        "cut": _lost(cut),
         "race": list(rungs),
-        "verdict": _verdict(ranked) + _race_verdict(rungs) + _failures(failed) + ([] if has_lexicon else [NO_LEXICON]),
+        "verdict": _verdict(ranked)
+        + _race_verdict(rungs)
+        + _losses(failed, cut)
+        + ([] if has_lexicon else [NO_LEXICON]),
     }
 
 
-def _failures(failed: Mapping[CellName, str]) -> list[str]:
-    return [f"{candidate} has failed, {stage}: {reason}." for (candidate, stage, _), reason in failed.items()]
+def _lost(cells: Mapping[CellName, str]) -> list[dict[str, str]]:
+    return [dict(zip(_NAMES, cell, strict=True)) | {"reason": reason} for cell, reason in cells.items()]
+
+
+def _losses(failed: Mapping[CellName, str], cut: Mapping[CellName, str]) -> list[str]:
+    return [f"{candidate} has failed, {stage}: {reason}." for (candidate, stage, _), reason in failed.items()] + [
+        f"{candidate} was cut, {stage}: {reason}." for (candidate, stage, _), reason in cut.items()
+    ]
 
 
 def rank(scores: Sequence[Scores]) -> Estimate:

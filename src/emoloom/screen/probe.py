@@ -6,28 +6,23 @@ is for a linear reading to find, and takes no part in the ranking.
 
 from __future__ import annotations
 
-import io
 import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from emoloom.contract.affect import AXES
 from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.evaluate.metrics import ROUNDING, Floats, vad_moments
 from emoloom.evaluate.transfer import evidence_gains, factors, h_scores, ridge_loo
-from emoloom.model.features import pooled_layers
 from emoloom.model.load import Candidate
-from emoloom.model.packing import pack, packfuls
-from emoloom.screen.cell import Cost, Progress
 from emoloom.screen.cells import Cell
-from emoloom.store.files import write_atomic
+from emoloom.screen.cost import Cost, Progress
+from emoloom.screen.features import frozen_features
 from emoloom.store.run import CellFolder, RunFolder
 
 _DIGITS = 6
@@ -45,29 +40,13 @@ def probe(
         records: completed ones, at least one.
     """
     start = time.monotonic()
-    features = _features(candidate, records, folder.scratch, progress)
+    features = frozen_features(candidate, records, folder.scratch, f"probing {candidate.name}", progress)
     found = judge_features(features, records)
     cost.decode_seconds += time.monotonic() - start
     cost.decoded += len(records)
+    cost.examples += len(records)
+    cost.tokens += sum(len(candidate.prompter.encode(record).own) for record in records)
     return found
-
-
-@torch.inference_mode()
-def _features(candidate: Candidate, records: Sequence[Record], scratch: Path, progress: Progress) -> Floats:
-    """Features (n, d) of the records' prompts, in their order."""
-    prompter = candidate.prompter
-    prompts = [prompter.encode(record).own for record in records]
-    rows: dict[int, Floats] = {}
-    for number, members in enumerate(packfuls(prompts, alone=False)):
-        kept = scratch / f"pack-{number}.npy"
-        if not kept.exists():
-            packed = pack(prompter.prefix, [prompts[i] for i in members], candidate.device)
-            buffer = io.BytesIO()
-            np.save(buffer, pooled_layers(candidate.model, packed).cpu().numpy())
-            write_atomic(kept, buffer.getvalue())
-        rows |= zip(members, np.load(kept), strict=True)
-        progress(f"probing {candidate.name}", len(members), len(records))
-    return np.array([rows[i] for i in range(len(records))])
 
 
 def judge_features(features: Floats, records: Sequence[Record]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ through the heads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
 from emoloom.screen.suggest import Suggester
-from emoloom.screen.thresholds import choose
+from emoloom.screen.tuning import choose
 
 # Replies decoded between two looks at the packing: alike lengths share a pack within a chunk, memory stays bounded.
 _CHUNK = 256
@@ -56,6 +56,7 @@ class Written:
         guard: whether near-ties are decided by the canonical forward, because packing changes bits on this machine.
         grammar: what replies may be made of; everything, if there is none.
         counts: what writing cost so far.
+        between: called between two forwards; what it raises ends the writing.
     """
 
     candidate: Candidate
@@ -63,6 +64,7 @@ class Written:
     guard: bool
     grammar: Grammar | None = None
     counts: Counts = field(default_factory=Counts)
+    between: Callable[[], None] = lambda: None
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
         """See :class:`Readout`."""
@@ -88,6 +90,7 @@ class Written:
                 guard=self.guard,
                 counts=self.counts,
                 constraint=self.grammar,
+                between=self.between,
             ):
                 memory.add(prompter.decode(generated), generated)
                 yield start + index, generated
@@ -95,7 +98,8 @@ class Written:
 
 @dataclass(frozen=True)
 class Scored:
-    """Replies composed from the heads: the labels that reach their ``thresholds`` (k,) on log-odds, and the VAD head's values.
+    """Replies composed from the heads: the labels that reach their ``thresholds`` (k,) on log-odds, and the VAD head's values
+    times ``scale`` (3,) plus ``shift`` (3,), within [0, 1].
 
     The rationale is the one that training would have shown for these labels: the heads give none. ``alone``: one text a forward,
     because packing changes bits on this machine.
@@ -104,15 +108,18 @@ class Scored:
     candidate: Candidate
     heads: Heads
     thresholds: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+    shift: npt.NDArray[np.float64]
     suggester: Suggester
     alone: bool
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
         """See :class:`Readout`."""
-        for index, log_odds, (v, a, d) in score_requests(self.candidate, self.heads, requests, alone=self.alone):
+        for index, log_odds, vad in score_requests(self.candidate, self.heads, requests, alone=self.alone):
             chosen = choose(log_odds[None], self.thresholds)[0]
             labels = tuple(GOEMOTIONS.labels[i] for i in np.flatnonzero(chosen))
             rationale = self.suggester.rationale(requests[index], labels)
+            v, a, d = (self.scale * vad + self.shift).clip(0, 1).tolist()
             reply = make_reply(labels, (v, a, d), rationale, GOEMOTIONS).line()
             yield index, Answer(reply, (1 / (1 + np.exp(-log_odds))).round(_DIGITS).tolist())
 

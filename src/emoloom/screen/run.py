@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import gc
-import resource
-import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,18 +15,23 @@ import torch
 from emoloom.assets.cache import Say
 from emoloom.errors import EmoLoomError, is_out_of_memory
 from emoloom.evaluate.score import Scores
-from emoloom.model.load import Candidate, load_candidate
+from emoloom.model.load import Candidate
 from emoloom.screen import cell as work
 from emoloom.screen.ablation import ablation
 from emoloom.screen.baselines import Baseline, Lexicon, Majority, Tfidf
-from emoloom.screen.cell import Cost, Progress, judge, make_row
+from emoloom.screen.budget import BudgetSpentError, Meter, allow
+from emoloom.screen.cell import judge, make_row
 from emoloom.screen.cells import Cell, training_of
 from emoloom.screen.corpora import EvalSet
+from emoloom.screen.cost import Cost, Progress
 from emoloom.screen.leaderboard import leaderboard, rank
+from emoloom.screen.memory import peak_memory
 from emoloom.screen.plan import Plan, constant_vad
+from emoloom.screen.price import Price, Prices
 from emoloom.screen.probe import probe, probes
 from emoloom.screen.race import judge_rung
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
+from emoloom.screen.schedule import Priced, folder_of, measured
 from emoloom.screen.suggest import Suggester
 from emoloom.store.files import sha256_file
 from emoloom.store.journal import Journal
@@ -36,29 +39,31 @@ from emoloom.store.rows import Row
 from emoloom.store.run import ABLATION, LEADERBOARD, MANIFEST, TIMINGS, CellFolder, RunFolder
 from emoloom.store.standing import cells_done
 
-DEFAULT_FOLDER = Path("runs")
-
 CellScores = dict[Cell, dict[str, Scores]]
 """Scores of each judged cell by evaluation set."""
-Failed = dict[Cell, str]
+Lost = dict[Cell, str]
 """Why a cell has no result."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """What came of a plan: the scores of every judged cell, why others have none, and the standings at each rung of the race."""
+    """What came of a plan: the scores of every judged cell, why others have failed or were cut, and the standings at each rung of
+    the race."""
 
     scores: CellScores
-    failed: Failed
+    failed: Lost
+    cut: Lost
     rungs: Sequence[Mapping[str, Any]]
 
 
-def run_plan(plan: Plan, progress: Progress, say: Say) -> RunFolder:
+def run_plan(plan: Plan, progress: Progress, say: Say, priced: Priced | None = None) -> RunFolder:
     """Runs every cell of ``plan`` that is not finished and writes the leaderboard.
 
-    A cell that runs out of memory fails; the others go on, and the leaderboard says so.
+    A cell that runs out of memory fails, and one that the budget does not pay for is cut; the others go on, and the leaderboard
+    says so.
 
     Args:
+        priced: what was measured before; measured now, where there is a budget.
         say: told how far an interrupted run had come, what was set aside, which cell fails.
 
     Returns:
@@ -67,28 +72,33 @@ def run_plan(plan: Plan, progress: Progress, say: Say) -> RunFolder:
     Raises:
         EmoLoomError: the folder cannot be used, or a cell cannot go on; finished cells stay.
     """
-    return _carry_out(plan, progress, say, _screening_board)
+    return _carry_out(plan, progress, say, priced, _screening_board)
 
 
-def run_ablation(plan: Plan, progress: Progress, say: Say) -> RunFolder:
+def run_ablation(plan: Plan, progress: Progress, say: Say, priced: Priced | None = None) -> RunFolder:
     """Runs every cell of an ablation that is not finished and writes ``ablation.json``; else as :func:`run_plan`.
 
     Raises:
-        EmoLoomError: as :func:`run_plan`; or a cell has failed, since its arm cannot be compared then.
+        EmoLoomError: as :func:`run_plan`; or a cell has failed or was cut, since its arm cannot be compared then.
     """
-    return _carry_out(plan, progress, say, _ablation_board)
+    return _carry_out(plan, progress, say, priced, _ablation_board)
 
 
 def _carry_out(
-    plan: Plan, progress: Progress, say: Say, board: Callable[[Plan, RunFolder, Results], tuple[str, dict[str, Any]]]
+    plan: Plan,
+    progress: Progress,
+    say: Say,
+    priced: Priced | None,
+    board: Callable[[Plan, RunFolder, Results], tuple[str, dict[str, Any]]],
 ) -> RunFolder:
-    run = RunFolder(plan.config.out or DEFAULT_FOLDER / plan.name)
+    run = folder_of(plan)
     with run.opened(dict(plan.manifest)) as journal:
         if journal.set_aside:
             say(journal.set_aside)
         if done := cells_done(run):
             say(f"{run.path}: {done} of {len(plan.cells)} cells are done already")
-        name, content = board(plan, run, _Runner(plan, run, journal, progress, say).run())
+        runner = _Runner(plan, run, journal, progress, say, priced or measured(plan, say, time.monotonic()))
+        name, content = board(plan, run, runner.run())
         journal.record("finished", files={name: run.write_json(name, content)})
         journal.settle()
         run.seal(name)
@@ -98,18 +108,19 @@ def _carry_out(
 def _screening_board(plan: Plan, run: RunFolder, results: Results) -> tuple[str, dict[str, Any]]:
     named = {(c.candidate, c.stage, c.readout): found for c, found in results.scores.items() if c.stage != "race"}
     lost = {(c.candidate, c.stage, c.readout): reason for c, reason in results.failed.items()}
+    cut = {(c.candidate, c.stage, c.readout): reason for c, reason in results.cut.items()}
     headline, has_lexicon = plan.config.readout[0], plan.teacher.lexicon is not None
-    board = leaderboard(named, lost, plan.corpora.evals, results.rungs, headline=headline, has_lexicon=has_lexicon)
+    board = leaderboard(named, lost, cut, plan.corpora.evals, results.rungs, headline=headline, has_lexicon=has_lexicon)
     return LEADERBOARD, board | {"probes": probes(run, plan.cells)}
 
 
 def _ablation_board(plan: Plan, _run: RunFolder, results: Results) -> tuple[str, dict[str, Any]]:
-    if results.failed:
-        named = ", ".join(f"{cell.arm} ({reason})" for cell, reason in results.failed.items())
+    if lost := results.failed | results.cut:
+        named = ", ".join(f"{cell.arm} ({reason})" for cell, reason in lost.items())
         raise EmoLoomError(
-            f"these arms have failed: {named}",
-            where=str(plan.config.out or DEFAULT_FOLDER / plan.name),
-            remedy="Take a smaller model or recipe.micro_batch, with another --out.",
+            f"these arms have no result: {named}",
+            where=str(folder_of(plan).path),
+            remedy="Take a smaller model or recipe.micro_batch, or a larger budget, with another --out.",
         )
     headline = {c.arm: found for c, found in results.scores.items() if c.readout == plan.config.readout[0]}
     return ABLATION, ablation(headline, plan.config.seed)
@@ -118,21 +129,35 @@ def _ablation_board(plan: Plan, _run: RunFolder, results: Results) -> tuple[str,
 class _Runner:
     """Does the work of a plan's cells."""
 
-    def __init__(self, plan: Plan, run: RunFolder, journal: Journal, progress: Progress, say: Say) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        run: RunFolder,
+        journal: Journal,
+        progress: Progress,
+        say: Say,
+        priced: Priced,
+    ) -> None:
         self._plan = plan
         self._run = run
         self._journal = journal
-        self._progress = progress
+        self._show = progress
         self._say = say
+        self._rates = priced.rates
         self._arms = {arm.name: arm for arm in plan.arms}
         self._evals = plan.corpora.evals
         self._suggester = Suggester(plan.corpora.train, plan.teacher)
         self._constant = constant_vad(plan.corpora.train)
-        self._timings: dict[str, Any] = run.read_json(TIMINGS) if (run.path / TIMINGS).exists() else {"cells": {}}
+        self._timings: dict[str, Any] = {"cells": {}, "spent": {}, **run.timings()}
+        self._timings["rates"] = {name: asdict(found) for name, found in priced.rates.items()}
+        self._meter = Meter(plan.config.budget, priced.began, self._timings["spent"], self._note_spent)
+        self._steps: Counter[str] = Counter()
         self._keep = {model.local.name for model in plan.models if model.spec in plan.config.keep}
         self._left: set[str] = set()
+        self._reserve = Price()
         self._scores: CellScores = {}
-        self._failed: Failed = {}
+        self._failed: Lost = {}
+        self._cut: Lost = {}
         self._rungs: list[dict[str, Any]] = []
 
     def run(self) -> Results:
@@ -142,15 +167,24 @@ class _Runner:
         for examples, cells in groupby(self._plan.cells, key=lambda cell: cell.examples):
             running = [cell for cell in cells if cell.candidate not in self._left]
             for cell in running:
-                self._finish_or_fail(cell)
+                self._finish_or_lose(cell)
             if examples:
                 self._judge_rung(examples, running)
-        return Results(self._scores, self._failed, self._rungs)
+        return Results(self._scores, self._failed, self._cut, self._rungs)
 
-    def _finish_or_fail(self, cell: Cell) -> None:
+    def _finish_or_lose(self, cell: Cell) -> None:
+        """Does a cell's work, or records why it has no result."""
         folder = self._run.cell(cell.key)
+        if reason := self._refused(cell):
+            self._lose(cell, reason)
+            return
         if not folder.failure():
-            self._try(cell, folder)
+            try:
+                self._try(cell, folder)
+            except BudgetSpentError as error:
+                self._meter.close(cell.key)
+                self._lose(cell, f"it does not fit in what is left of the budget of {error}")
+                return
         if reason := folder.failure():
             self._journal.record("failed", **asdict(cell), files=folder.hashes(), reason=reason)
             self._failed[cell] = reason
@@ -176,7 +210,46 @@ class _Runner:
                 raise
             # Torch's own words hold numbers that differ from run to run.
             folder.fail("out of memory")
+            self._meter.close(cell.key)
             self._say(f"{_title(cell)}: {cell.stage} failed, out of memory ({error}); the others go on")
+
+    def _refused(self, cell: Cell) -> str | None:
+        """Why a cell may not begin; None if it may. What was decided before, in another process, holds."""
+        if known := self._journal.ahead:
+            return str(known["reason"]) if (known["event"], known.get("key")) == ("cut", cell.key) else None
+        if cell.stage == "tuned" and self._trained_by(cell) in self._cut:
+            return "its training was cut"
+        if not self._plan.config.budget.is_limited or self._is_done(cell):
+            return None
+        cells = self._plan.cells
+        behind = [c for c in cells[cells.index(cell) + 1 :] if c.candidate not in self._left and c not in self._cut]
+        prices = Prices(self._plan, self._rates, self._timings["cells"])
+        allowance = allow(cell, behind, self._plan, prices, self._meter.spent)
+        self._reserve = allowance.reserve
+        return f"it does not fit in the budget of {allowance.refused}" if allowance.refused else None
+
+    def _lose(self, cell: Cell, reason: str) -> None:
+        """Cuts a cell."""
+        self._run.cell(cell.key).drop()
+        self._journal.record("cut", **asdict(cell), reason=reason)
+        self._cut[cell] = reason
+        self._say(f"{_title(cell)}: {cell.stage} is cut, {reason}")
+
+    def _begin(self) -> Cost:
+        """What the cell's work is to be counted in."""
+        cost = Cost()
+        self._meter.begin(cost, self._reserve)
+        return cost
+
+    def _progress(self, what: str, more: int, total: int) -> None:
+        self._show(what, more, total)
+        self._steps[what] += more
+        if self._steps[what] < total:
+            self._meter.tick()
+
+    def _note_spent(self, spent: dict[str, Any]) -> None:
+        self._timings["spent"] = spent
+        self._run.write_json(TIMINGS, self._timings)
 
     def _is_done(self, cell: Cell) -> bool:
         folder = self._run.cell(cell.key)
@@ -206,7 +279,7 @@ class _Runner:
     def _probe(self, cell: Cell) -> None:
         folder = self._run.cell(cell.key)
         if not self._is_done(cell):
-            cost = Cost()
+            cost = self._begin()
             records = self._plan.corpora.train[: self._plan.config.probe_limit]
             found = probe(self._load(cell), records, folder, progress=self._progress, cost=cost)
             self._publish(cell, folder, [], {"corpora": {}, "probe": found}, asdict(cost))
@@ -215,7 +288,7 @@ class _Runner:
     def _train(self, cell: Cell) -> None:
         folder = self._run.cell(cell.key)
         if not self._is_done(cell):
-            cost = Cost()
+            cost = self._begin()
             self._fine_tune(cell, folder, None, cost)
             self._spent(cell, asdict(cost))
         folder.drop_scratch()
@@ -243,7 +316,7 @@ class _Runner:
         folder = self._run.cell(cell.key)
         if not self._is_done(cell):
             recipe = self._arms[cell.arm].recipe
-            cost = Cost()
+            cost = self._begin()
             if not work.is_trained(folder, recipe):
                 self._fine_tune(cell, self._training(cell), work.Pause(cell.examples, folder), cost)
             candidate = work.tuned(self._load(cell), folder, recipe)
@@ -258,7 +331,7 @@ class _Runner:
         self._journal.record("rung", **rung)
         self._rungs.append(rung)
         self._left |= {standing.candidate for standing in standings if standing.leaves}
-        self._left |= {cell.candidate for cell in cells if cell in self._failed}
+        self._left |= {cell.candidate for cell in cells if cell in self._failed or cell in self._cut}
         for cell in cells:
             if cell.candidate in self._left:
                 self._training(cell).drop()
@@ -270,19 +343,22 @@ class _Runner:
             folder.fail("its training failed")
             return
         if not self._is_done(cell):
+            cost = self._begin()
             candidate = self._load(cell)
             training = folder
             if cell.stage == "tuned":
                 training = self._training(cell)
                 candidate = work.tuned(candidate, training, self._arms[cell.arm].recipe)
-            self._read_out(cell, candidate, training, folder, Cost())
+            self._read_out(cell, candidate, training, folder, cost)
         self._take_in(cell, folder)
 
     def _read_out(self, cell: Cell, candidate: Candidate, training: CellFolder, folder: CellFolder, cost: Cost) -> None:
         """Reads out a candidate with what lies in ``training``, and finishes the cell."""
         evals, limit = self._evals_of(cell)
         readout, numerics = self._readout(cell, candidate, training, folder)
-        rows = work.decode(_title(cell), readout, evals, folder, limit=limit, progress=self._progress, cost=cost)
+        rows = work.decode(
+            _title(cell), readout, candidate.prompter, evals, folder, limit=limit, progress=self._progress, cost=cost
+        )
         if isinstance(readout, Written):
             cost.counts = readout.counts
         self._finish(cell, folder, rows, {**asdict(cost), "parameters": candidate.parameters}, numerics)
@@ -307,16 +383,18 @@ class _Runner:
             readout = work.scored_readout(candidate, training, folder, self._suggester, alone=not equal)
             return readout, {"bit_equal": equal}
         grammar = make_grammar(candidate) if cell.readout == "constrained" else None
-        return Written(candidate, self._suggester, guard=not equal, grammar=grammar), {"bit_equal": equal}
+        written = Written(candidate, self._suggester, guard=not equal, grammar=grammar, between=self._meter.tick)
+        return written, {"bit_equal": equal}
 
     def _training(self, cell: Cell) -> CellFolder:
         """The folder of the training that a tuned cell reads out."""
-        return self._run.cell(training_of(cell, self._plan.cells).key)
+        return self._run.cell(self._trained_by(cell).key)
+
+    def _trained_by(self, cell: Cell) -> Cell:
+        return training_of(cell, self._plan.cells)
 
     def _load(self, cell: Cell) -> Candidate:
-        model = next(model for model in self._plan.models if model.local.name == cell.candidate)
-        local = model.local
-        return load_candidate(local.name, local.folder, model.prompter, trust_remote_code=local.trust_remote_code)
+        return next(model for model in self._plan.models if model.local.name == cell.candidate).load()
 
     def _finish(
         self, cell: Cell, folder: CellFolder, rows: list[Row], cost: dict[str, Any], numerics: dict[str, Any]
@@ -333,8 +411,8 @@ class _Runner:
         self._spent(cell, cost)
 
     def _spent(self, cell: Cell, cost: dict[str, Any]) -> None:
-        self._timings["cells"][cell.key] = {**cost, "peak_memory_bytes": _peak_memory()}
-        self._run.write_json(TIMINGS, self._timings)
+        self._timings["cells"][cell.key] = {**cost, "peak_memory_bytes": peak_memory()}
+        self._meter.close(cell.key)
 
     def _take_in(self, cell: Cell, folder: CellFolder) -> None:
         """Records a finished cell; its scores are drawn from its replies, with the resamples that comparisons need."""
@@ -345,9 +423,3 @@ class _Runner:
 def _title(cell: Cell) -> str:
     """A cell's candidate, with the arm where there are several."""
     return f"{cell.arm} of {cell.candidate}" if "/" in cell.arm else cell.candidate
-
-
-def _peak_memory() -> int:
-    """The most memory this process has held, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -23,9 +23,10 @@ from emoloom.evaluate.score import Scores
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import READERS_MEAN, Teacher
 from emoloom.model.load import Candidate, load_candidate, load_prompter
-from emoloom.screen.cell import Progress, judge, make_row, scored_readout, tuned
+from emoloom.screen.cell import judge, make_row, scored_readout, tuned
 from emoloom.screen.cells import Cell, training_of
 from emoloom.screen.corpora import load_evals
+from emoloom.screen.cost import Progress
 from emoloom.screen.ground import lexicon_identity
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.suggest import Suggester

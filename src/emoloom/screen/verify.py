@@ -17,9 +17,10 @@ from emoloom.errors import EmoLoomError
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import Teacher
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
-from emoloom.screen.cell import Progress, make_row, scored_readout, tuned
+from emoloom.screen.cell import make_row, scored_readout, tuned
 from emoloom.screen.cells import Cell
 from emoloom.screen.corpora import EvalSet, load_evals
+from emoloom.screen.cost import Progress
 from emoloom.screen.environment import environment
 from emoloom.screen.readout import Answer, make_grammar
 from emoloom.screen.single import load_model

@@ -50,6 +50,11 @@ class Journal:
         """What is on record."""
         return [body(line) for line in self._lines]
 
+    @property
+    def ahead(self) -> dict[str, Any] | None:
+        """The event that an earlier process recorded at this place; None where there is none yet."""
+        return body(self._lines[self._next]) if self._next < len(self._lines) else None
+
     def record(self, event: str, **facts: Any) -> None:
         """Writes an event, or checks it against the one recorded at this place before.
 
@@ -57,8 +62,7 @@ class Journal:
             EmoLoomError: the run took another course before, or the journal cannot be written.
         """
         said = {"event": event, **facts}
-        if self._next < len(self._lines):
-            known = body(self._lines[self._next])
+        if known := self.ahead:
             if canonical_json(known) != canonical_json(said):
                 raise EmoLoomError(
                     f"the run took another course before: {canonical_json(known)} there, {canonical_json(said)} now",

@@ -185,6 +185,15 @@ class RunFolder:
         write_atomic(self.path / name, readable_json(value))
         return sha256_file(self.path / name)
 
+    def timings(self) -> dict[str, Any]:
+        """What ``timings.json`` holds; nothing where there is none yet.
+
+        Raises:
+            EmoLoomError: it is damaged.
+        """
+        timings: dict[str, Any] = self.read_json(TIMINGS) if (self.path / TIMINGS).exists() else {}
+        return timings
+
     @property
     def is_sealed(self) -> bool:
         """Whether the run has finished."""

@@ -20,7 +20,7 @@ class BatchOutput:
     Attributes:
         examples: the B examples.
         logits: (R, V) float32; row r predicts reply token r.
-        targets: (R,) what is to be learnt there, :data:`~emoloom.train.collate.MASKED` for nothing.
+        targets: (R,) the reply tokens.
         starts: for each example, the row of its first reply token.
         states: (R, H) the hidden states that the logits are made from.
     """
@@ -51,5 +51,5 @@ def run_batch(model: Any, prefix: Sequence[int], examples: Sequence[Example]) ->
         first = offset + len(example.prompt) - 1
         rows.extend(range(first, first + len(example.reply)))
     logits, states = packed_states(model, packed, rows)
-    targets = torch.tensor([token for example in examples for token in example.targets], device=logits.device)
+    targets = torch.tensor([token for example in examples for token in example.reply], device=logits.device)
     return BatchOutput(examples, logits.float(), targets, tuple(starts), states)

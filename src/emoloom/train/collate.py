@@ -12,9 +12,6 @@ from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
 from emoloom.model.prompts import Prompter
 
-MASKED = -100
-"""The target of a token that is not learnt; what PyTorch's cross-entropy ignores."""
-
 
 @dataclass(frozen=True)
 class Example:
@@ -22,8 +19,7 @@ class Example:
 
     Attributes:
         prompt: the prompt's own tokens, after the shared prefix.
-        reply: the tokens of ``line`` and the end-of-sequence token, as the model is shown them.
-        targets: for each of them what is to be learnt in its place, :data:`MASKED` for nothing.
+        reply: the tokens of ``line`` and the end-of-sequence token.
         line: the reply as text.
         labels: indices of its labels in the ``goemotions`` space.
         vad: the record's VAD before it is rounded to two decimals.
@@ -35,7 +31,6 @@ class Example:
     record_id: str
     prompt: tuple[int, ...]
     reply: tuple[int, ...]
-    targets: tuple[int, ...]
     line: str = ""
     labels: tuple[int, ...] = ()
     vad: VAD = (0.5, 0.5, 0.5)
@@ -45,11 +40,6 @@ class Example:
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.reply)
-
-    @property
-    def learnt(self) -> int:
-        """How many of the reply's tokens are learnt."""
-        return sum(target != MASKED for target in self.targets)
 
 
 def examples(records: Sequence[Record], prompter: Prompter) -> list[Example]:
@@ -75,7 +65,6 @@ def _example(record: Record, prompter: Prompter, counts: Counter[str]) -> Exampl
     return Example(
         record.id,
         prompter.encode(record).own,
-        reply,
         reply,
         line,
         tuple(GOEMOTIONS.index[label] for label in record.labels),

@@ -19,8 +19,8 @@ from emoloom.train.checkpoint import load_checkpoint, save_checkpoint
 from emoloom.train.collate import Example
 from emoloom.train.objective import Objective
 
-Advance = Callable[[int], None]
-"""Told how many more examples lie behind: first those of the checkpoint, then each batch."""
+Advance = Callable[[int, int], None]
+"""Told how many more examples lie behind, and of how many tokens: first those of the checkpoint, then each batch."""
 
 # The heads begin at zero; with the rate of full fine-tuning they would hardly leave it.
 _HEAD_RATE = 3e-3
@@ -110,11 +110,11 @@ def train(
     optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.rate, weight_decay=recipe.weight_decay)
     order = make_order(examples, recipe, total, seed)
     steps = len(order)
-    done, seen, losses = 0, 0, dict[str, list[float]]()
+    done, seen, tokens, losses = 0, 0, 0, dict[str, list[float]]()
     if saved_progress := load_checkpoint(checkpoint, named, optimizer):
-        done, seen, losses = (saved_progress[key] for key in ("step", "examples", "losses"))
+        done, seen, tokens, losses = (saved_progress[key] for key in ("step", "examples", "tokens", "losses"))
         order.restore(saved_progress["order"])
-    advance(seen)
+    advance(seen, tokens)
     saved = time.monotonic()
     # Dropout would draw random numbers that a checkpoint does not hold.
     model.eval()
@@ -127,11 +127,14 @@ def train(
             losses.setdefault(name, []).append(loss)
         if "entropy" in losses:
             order.observe(losses["entropy"][-1])
-        seen += len(batch)
-        advance(len(batch))
+        read = sum(map(len, batch))
+        seen, tokens = seen + len(batch), tokens + read
+        advance(len(batch), read)
         due = step + 1 == stop or time.monotonic() - saved > checkpoint_seconds
         if due and step + 1 < steps:
-            progress = {"step": step + 1, "examples": seen, "losses": losses, "order": order.state()}
+            progress = {
+                "step": step + 1, "examples": seen, "tokens": tokens, "losses": losses, "order": order.state(),
+            }  # fmt: skip
             save_checkpoint(checkpoint, named, optimizer, progress)
             saved = time.monotonic()
     return History(losses, order.log if isinstance(order, Mixture) else [])
@@ -145,7 +148,7 @@ def _step(
     named: Mapping[str, torch.nn.Parameter],
 ) -> dict[str, float]:
     """One optimizer step; returns the mean of each term."""
-    tokens = sum(example.learnt for example in batch)
+    tokens = sum(len(example.reply) for example in batch)
     means: dict[str, float] = {}
     for start in range(0, len(batch), recipe.micro_batch):
         terms = objective(batch[start : start + recipe.micro_batch])

@@ -121,7 +121,7 @@ class Objective:
 
     def _preserving(self, out: BatchOutput, labels: torch.Tensor) -> torch.Tensor:
         layouts = [self._layouts[example.line] for example in out.examples]
-        replies = [example.targets for example in out.examples]
+        replies = [example.reply for example in out.examples]
         target, weight = self._vad(out.examples)
         misses = expected_misses(out.logits, out.starts, layouts, target)
         words = self._words.expected_misses(out.logits, out.starts, layouts, replies, labels, target)

@@ -96,11 +96,11 @@ class Words:
 
         The first label misses by :math:`\sum_l q_l\,\lVert \mathbf a_l - \mathbf v \rVert_2` with the anchors
         :math:`\mathbf a_l`. A step that spells a known word w of the rationale misses by
-        :math:`\sum_c p(c)\,\lVert \mathbf e_c - \mathbf e_w \rVert_2` over the known words c: another word will do if it means
-        as much, and what no lexicon knows is taken to be right.
+        :math:`\sum_c \frac{p(c)}{\sum_k p(k)}\,\lVert \mathbf e_c - \mathbf e_w \rVert_2` over the known words c and k: another
+        word will do if it means as much. Among known words only, or writing what no lexicon knows would be a gain.
 
         Args:
-            replies: the targets of each; words that are not learnt are left out.
+            replies: the reply tokens of each.
             labels: (B, L), q.
             target: (B, 3), v.
 
@@ -119,7 +119,7 @@ class Words:
             if places:
                 owners, rows, tokens = zip(*places, strict=True)
                 own = self._values[spaced][[self._places[spaced][token] for token in tokens]]
-                shares = logits[list(rows)].softmax(dim=-1)[:, self._ids[spaced]]
+                shares = logits[list(rows)][:, self._ids[spaced]].softmax(dim=-1)
                 misses.append((shares * distance(self._values[spaced], own[:, None])).sum(dim=-1))
                 where += owners
         counts = torch.tensor([where.count(b) for b in range(len(layouts))], device=logits.device)

@@ -1,4 +1,4 @@
-"""The supervised loss: cross-entropy on the targets, the prompt masked."""
+"""The supervised loss: cross-entropy on the reply, the prompt masked."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from emoloom.train.batch import BatchOutput
 
 
 def sft_loss(out: BatchOutput) -> torch.Tensor:
-    r"""Sum over the targets of :math:`-\log p(r_t \mid \text{prompt}, r_{<t})`, a scalar.
+    r"""Sum over the reply tokens of :math:`-\log p(r_t \mid \text{prompt}, r_{<t})`, a scalar.
 
-    It is a sum so that micro-batches add up to a batch; the caller divides by the batch's targets. No token is masked by its
+    It is a sum so that micro-batches add up to a batch; the caller divides by the batch's tokens. No token is masked by its
     id: where padding and end-of-sequence share one, the end would never be learned.
     """
     return cross_entropy(out.logits, out.targets, reduction="sum")

@@ -1,4 +1,5 @@
-"""From label scores to label sets: one threshold a label, tuned for F1 and shrunk where examples are few."""
+"""What the ``scored`` readout owes to held-out records: a threshold for each label, tuned for F1 and shrunk where examples are
+few, and the spread of VAD."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ Bools = npt.NDArray[np.bool_]
 
 SHRINKAGE = 5.0
 """How many positive examples the threshold shared by all labels is worth against a label's own."""
+_STILL = 1e-6
+"""A spread that is rounding."""
 FLOOR = -3.0
 """Log-odds below which no threshold is sought: a label that is absent from a fold's training records has none."""
 
@@ -43,3 +46,15 @@ def choose(log_odds: Floats, thresholds: Floats) -> Bools:
     chosen = log_odds >= thresholds
     chosen[np.arange(len(chosen)), log_odds.argmax(axis=1)] |= ~chosen.any(axis=1)
     return chosen
+
+
+def tune_spread(predicted: Floats, gold: Floats) -> tuple[Floats, Floats]:
+    r"""Scale and shift, (k,) each, after which predictions (n, k) have the mean and the standard deviation of ``gold`` (n, k).
+
+    Regression predicts the less spread the less it knows. Agreement, :math:`\mathrm{CCC} = \frac{2 r s_p s_g}{s_p^2 + s_g^2 +
+    (\bar p - \bar g)^2}` (Lin 1989), is highest for a given r at equal means and spreads. Predictions that do not vary keep
+    their scale.
+    """
+    spread = predicted.std(axis=0)
+    scale = np.divide(gold.std(axis=0), spread, out=np.ones_like(spread), where=spread > _STILL)
+    return scale, gold.mean(axis=0) - scale * predicted.mean(axis=0)

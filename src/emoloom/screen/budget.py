@@ -1,0 +1,190 @@
+"""What a run may spend and has spent, and what is cut because it no longer fits.
+
+Trained candidates come first: a cell begins only if what is left pays for it *and* for everything of higher rank that is still to
+come, and it is stopped where it would eat into that.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from emoloom.config import Budget
+from emoloom.screen.cells import Cell
+from emoloom.screen.cost import Cost
+from emoloom.screen.memory import peak_memory, reset_peak_memory
+from emoloom.screen.plan import Plan
+from emoloom.screen.price import Price, Prices
+
+# Who goes first where not all can be paid: which candidate is best, what it must beat, then the rest.
+_RANKS = {"training": 0, "tuned": 0, "race": 1, "baseline": 2, "probe": 4, "zero-shot": 5}
+_SECOND_READOUT = 3
+# Seconds kept for the leaderboard, its intervals and the report, and for each cell in them.
+_ENDING, _ENDING_EACH = 2.0, 0.1
+
+
+class BudgetSpentError(Exception):
+    """A cell cannot go on within the budget; the words say which limit it would pass."""
+
+
+class Meter:
+    """Counts what a run spends, over all processes that carried it on, and stops a cell that would spend too much.
+
+    Args:
+        began: when this process began, on :func:`time.monotonic`.
+        spent: what earlier processes wrote down: ``seconds``, and ``examples`` and ``tokens`` of each closed cell by its key.
+        keep: told what to write down, about once a second.
+    """
+
+    def __init__(
+        self, budget: Budget, began: float, spent: Mapping[str, Any], keep: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self._budget = budget
+        self._began = began
+        self._before = float(spent.get("seconds", 0.0))
+        self._closed: dict[str, dict[str, int]] = dict(spent.get("cells", {}))
+        self._keep = keep
+        self._kept = began
+        self._cost = Cost()
+        self._reserve = Price()
+        self._last: Price | None = None
+        self._step = Price()
+
+    @property
+    def spent(self) -> Price:
+        """Everything so far, the cell at work included; memory is this process's since that cell began."""
+        return Price(
+            self._before + time.monotonic() - self._began,
+            self._cost.examples + sum(cell["examples"] for cell in self._closed.values()),
+            self._cost.tokens + sum(cell["tokens"] for cell in self._closed.values()),
+            float(peak_memory()),
+        )
+
+    def begin(self, cost: Cost, reserve: Price) -> None:
+        """A cell begins, counts what it does in ``cost``, and is to leave ``reserve`` of the budget alone."""
+        self._cost, self._reserve = cost, reserve
+        self._last, self._step = None, Price()
+        reset_peak_memory()
+
+    def close(self, key: str) -> None:
+        """The cell that began is done, or cut: what it did is spent in either case."""
+        self._closed[key] = {"examples": self._cost.examples, "tokens": self._cost.tokens}
+        self._cost = Cost()
+        self._write()
+
+    def tick(self) -> None:
+        """To be called before each step of a cell's work.
+
+        Raises:
+            BudgetSpentError: a limit is reached, or a step as long as the longest so far would pass it.
+        """
+        if not self._budget.is_limited:
+            return
+        now = self.spent
+        if self._last is not None:
+            self._step = Price(
+                max(self._step.seconds, now.seconds - self._last.seconds),
+                tokens=max(self._step.tokens, now.tokens - self._last.tokens),
+            )
+        self._last = now
+        if time.monotonic() - self._kept > 1.0:
+            self._write()
+        if limit := passed(self._budget, now + self._step + self._reserve):
+            raise BudgetSpentError(limit)
+
+    def _write(self) -> None:
+        self._kept = time.monotonic()
+        self._keep({"seconds": self.spent.seconds, "cells": self._closed})
+
+
+def passed(budget: Budget, total: Price) -> str | None:
+    """Which limit of the budget spending so much would pass, in words; None if none."""
+    for value, limit, words in (
+        (total.seconds, budget.seconds, "{:.0f} s"),
+        (total.examples, budget.examples, "{} examples"),
+        (total.tokens, budget.tokens, "{} tokens"),
+        (total.memory, budget.memory, "{:.3g} bytes of memory"),
+    ):
+        if limit is not None and value > limit:
+            return words.format(limit)
+    return None
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """Whether a cell may begin.
+
+    Attributes:
+        reserve: what it is to leave for the cells of higher rank behind it.
+        refused: which limit it would pass, in words; None where it may begin.
+    """
+
+    reserve: Price
+    refused: str | None
+
+
+def allow(cell: Cell, behind: Sequence[Cell], plan: Plan, prices: Prices, spent: Price) -> Allowance:
+    """Whether the budget pays for ``cell``, once everything of higher rank is paid that can be.
+
+    Args:
+        behind: the cells still to come that are not cut, in order.
+        spent: everything before it.
+    """
+    first = plan.config.readout[0]
+    # Memory is not used up: what the cells before held says nothing.
+    total = Price(spent.seconds, spent.examples, spent.tokens) + ending(plan)
+    reserve = ending(plan)
+    still = [cell, *behind]
+    running = candidates_of(still)
+    for other in sorted(still, key=lambda c: _rank(c, first)):
+        price = expected(other, running, plan, prices)
+        if other.stage == "training":
+            # Weights that nobody can judge are worth nothing.
+            price += sum((expected(c, running, plan, prices) for c in behind if _is_answer(c, other, first)), Price())
+        elif any(_is_answer(other, c, first) for c in still):
+            continue
+        refused = passed(plan.config.budget, total + price)
+        if other == cell:
+            return Allowance(reserve, refused)
+        if refused is None:
+            total += replace(price, memory=0.0)
+            reserve += replace(price, memory=0.0) if _rank(other, first) < _rank(cell, first) else Price()
+    raise ValueError(f"{cell} is paid with its training, which is still to come")
+
+
+def _is_answer(cell: Cell, training: Cell, readout: str) -> bool:
+    """Whether ``cell`` is the answers of ``training`` that rank."""
+    return (training.stage, cell.stage, cell.readout, cell.candidate, cell.arm) == (
+        "training", "tuned", readout, training.candidate, training.arm,
+    )  # fmt: skip
+
+
+def _rank(cell: Cell, first: str) -> int:
+    return _SECOND_READOUT if cell.stage == "tuned" and cell.readout != first else _RANKS[cell.stage]
+
+
+def expected(cell: Cell, running: int, plan: Plan, prices: Prices) -> Price:
+    """The price of a cell times the share of the ``running`` candidates that will have such a cell: half leave at each rung."""
+    price = prices.of(cell)
+    if cell.stage not in ("race", "training", "tuned"):
+        return price
+    rungs = sorted({c.examples for c in plan.cells if c.stage == "race"})
+    behind = rungs.index(cell.examples) if cell.stage == "race" else len(rungs)
+    left = math.ceil(len(plan.models) / 2**behind) + (len(plan.config.keep) if behind else 0)
+    share = min(1.0, left / running)
+    return Price(
+        price.seconds * share, math.ceil(price.examples * share), math.ceil(price.tokens * share), price.memory
+    )
+
+
+def candidates_of(cells: Sequence[Cell]) -> int:
+    """How many candidates have a training or its answers among ``cells``; at least 1."""
+    return max(1, len({c.candidate for c in cells if c.stage in ("training", "tuned")}))
+
+
+def ending(plan: Plan) -> Price:
+    """What comes after the last cell: the leaderboard, its intervals, the seal and the report."""
+    return Price(_ENDING + _ENDING_EACH * len(plan.cells))

@@ -1,0 +1,217 @@
+"""What the cells of a plan will take: unit prices from a short calibration, corrected by what finished cells took.
+
+A cell's seconds are loading, then its records times a unit price. The calibration measures two units on each candidate: training
+on an example, and a forward over a prompt. What is not measured directly, such as a written reply, is taken as so many forwards;
+once a cell of a kind is finished, the next of its kind are priced by what that one took in these units.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from emoloom.contract.record import Record
+from emoloom.model.forward import packed_logits
+from emoloom.model.load import MAX_NEW_TOKENS, Candidate
+from emoloom.model.packing import pack
+from emoloom.screen.arms import Arm
+from emoloom.screen.cell import wanted_records
+from emoloom.screen.cells import Cell
+from emoloom.screen.memory import peak_memory, reset_peak_memory
+from emoloom.screen.plan import Plan
+from emoloom.train.adapter import make_trainable
+from emoloom.train.collate import examples
+from emoloom.train.loop import train
+from emoloom.train.objective import Objective
+
+# Forwards over a prompt that a record takes, until one of the run's own cells says better: decode_seconds over forwards of two
+# models' first screenings, rounded up.
+_FORWARDS = {"tuned": 5.0, "race": 5.0, "zero-shot": 30.0, "probe": 1.5}
+_SCORED = 1.2
+# Seconds a training record: TF-IDF with its 28 regressions and 3 ridges, 480 to 1,500 records.
+_BASELINE = 4e-3
+# Seconds a judged record: two judgements of a cell, with their resamples.
+_JUDGED = 4e-3
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a cell takes: wall time in seconds, examples (trained, answered or probed), tokens of their prompts and replies, and
+    the process's peak memory in bytes."""
+
+    seconds: float = 0.0
+    examples: int = 0
+    tokens: int = 0
+    memory: float = 0.0
+
+    def __add__(self, other: Price) -> Price:
+        return Price(
+            self.seconds + other.seconds,
+            self.examples + other.examples,
+            self.tokens + other.tokens,
+            max(self.memory, other.memory),
+        )
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A candidate's units on this machine: seconds to load it, for a training example, for a forward over a prompt; and the peak
+    memory of training it, in bytes."""
+
+    load: float
+    example: float
+    forward: float
+    memory: float
+
+
+TOO_LARGE = Rates(0.0, 0.0, 0.0, 1e18)
+"""Of a candidate that does not fit into this machine's memory: its cells will fail at once."""
+
+
+def calibrate(load: Callable[[], Candidate], records: Sequence[Record], arm: Arm, words: Mapping[str, Any]) -> Rates:
+    """The units of one candidate: two forwards and two steps of training, the second of each is timed.
+
+    Args:
+        records: completed training records, at least one.
+    """
+    reset_peak_memory()
+    start = time.monotonic()
+    candidate = load()
+    loaded = time.monotonic() - start
+    some = list(islice(cycle(records), 2 * arm.recipe.batch_size))
+    prompter = candidate.prompter
+    prompts = [prompter.encode(record).own for record in some]
+    packed = pack(prompter.prefix, prompts, candidate.device)
+    forwards: list[float] = []
+    with torch.inference_mode():
+        for _ in range(2):
+            start = time.monotonic()
+            packed_logits(candidate.model, packed, packed.offsets)
+            forwards.append((time.monotonic() - start) / len(prompts))
+    pool = examples(some, prompter)
+    model = make_trainable(candidate.model, arm.recipe, arm.seed)
+    steps: list[float] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        train(
+            model,
+            Objective(model, prompter, pool, arm.recipe, words),
+            pool,
+            arm.recipe,
+            total=len(pool),
+            until=len(pool),
+            seed=arm.seed,
+            checkpoint=Path(scratch) / "checkpoint.safetensors",
+            checkpoint_seconds=3600.0,
+            advance=lambda _more, _tokens: steps.append(time.monotonic()),
+        )
+    return Rates(loaded, (steps[-1] - steps[-2]) / arm.recipe.batch_size, forwards[-1], float(peak_memory()))
+
+
+class Prices:
+    """The price of every cell of a plan.
+
+    Args:
+        rates: of each candidate, by its name.
+        spent: what finished cells took, from ``timings.json``, by key.
+    """
+
+    def __init__(self, plan: Plan, rates: Mapping[str, Rates], spent: Mapping[str, Mapping[str, Any]]) -> None:
+        self._plan = plan
+        self._rates = rates
+        self._recipes = {arm.name: arm.recipe for arm in plan.arms}
+        self._lengths = self._mean_lengths()
+        self._units = self._observed(spent)
+        self._train = len(plan.corpora.train)
+        self._limit: int | None = None
+
+    def scaled(self, train: int, limit: int) -> Prices:
+        """The prices of the same plan with so many training records, and at most ``limit`` judged ones in each corpus."""
+        other = copy.copy(self)
+        other._train, other._limit = train, limit
+        return other
+
+    def of(self, cell: Cell) -> Price:
+        """The price of a cell from its beginning."""
+        prompt, reply = self._lengths
+        train = self._train
+        judged = self.judged(cell)
+        if cell.stage == "baseline":
+            return Price(train * _BASELINE + judged * _JUDGED)
+        rates = self._rates[cell.candidate]
+        unit = self._unit(cell)
+        if cell.stage == "training":
+            seen = train * self._recipes[cell.arm].epochs - round(self._raced() * self._share)
+            return Price(rates.load + seen * unit, seen, round(seen * (prompt + reply)), rates.memory)
+        if cell.stage == "probe":
+            probed = min(self._plan.config.probe_limit, train)
+            return Price(rates.load + probed * unit, probed, round(probed * prompt), rates.memory)
+        written = 0.0 if cell.readout == "scored" else MAX_NEW_TOKENS if cell.stage == "zero-shot" else reply
+        read = Price(rates.load + judged * (unit + _JUDGED), judged, round(judged * (prompt + written)), rates.memory)
+        if cell.readout == "scored":
+            read += Price(len(self._plan.corpora.tune) * unit)
+        if cell.stage == "race":
+            more = round((cell.examples - self._rung_before(cell)) * self._share)
+            training = self._units.get(("training", ""), 1.0) * rates.example
+            read += Price(rates.load + more * training, more, round(more * (prompt + reply)))
+        return read
+
+    def judged(self, cell: Cell) -> int:
+        """How many records a cell is judged on."""
+        if cell.stage in ("training", "probe"):
+            return 0
+        if cell.stage == "race" and self._plan.corpora.race:
+            return len(self._plan.corpora.race.records)
+        zero_shot = self._plan.config.zero_shot_limit if cell.stage == "zero-shot" else None
+        limits = [limit for limit in (zero_shot, self._limit) if limit is not None]
+        return len(wanted_records(self._plan.corpora.evals, min(limits, default=None)))
+
+    @property
+    def _share(self) -> float:
+        return self._train / len(self._plan.corpora.train)
+
+    def _unit(self, cell: Cell) -> float:
+        """Seconds for one of the records that the cell trains on, answers or probes."""
+        rates = self._rates[cell.candidate]
+        if cell.stage == "training":
+            return self._units.get(("training", ""), 1.0) * rates.example
+        assumed = _SCORED if cell.readout == "scored" else _FORWARDS[cell.stage]
+        return self._units.get((cell.stage, cell.readout), assumed) * rates.forward
+
+    def _observed(self, spent: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], float]:
+        """By stage and readout, how many of its candidate's units a record took; the mean over finished cells."""
+        found: dict[tuple[str, str], list[float]] = {}
+        for cell in self._plan.cells:
+            cost = spent.get(cell.key, {})
+            rates = self._rates.get(cell.candidate)
+            if rates and rates != TOO_LARGE and cost.get("trained_examples"):
+                unit = cost["train_seconds"] / cost["trained_examples"] / rates.example
+                found.setdefault(("training", ""), []).append(unit)
+            if rates and rates != TOO_LARGE and cost.get("decoded"):
+                unit = cost["decode_seconds"] / cost["decoded"] / rates.forward
+                found.setdefault((cell.stage, cell.readout), []).append(unit)
+        return {kind: float(np.mean(units)) for kind, units in found.items()}
+
+    def _mean_lengths(self) -> tuple[float, float]:
+        """Tokens of a training record's prompt and of its reply, by the first candidate's tokenizer."""
+        if not self._plan.models:
+            return 0.0, 0.0
+        pool = examples(self._plan.corpora.train, self._plan.models[0].prompter)
+        return float(np.mean([len(e.prompt) for e in pool])), float(np.mean([len(e.reply) for e in pool]))
+
+    def _raced(self) -> int:
+        """How many examples of a training lie behind when the race is over."""
+        return max((c.examples for c in self._plan.cells if c.stage == "race"), default=0)
+
+    def _rung_before(self, cell: Cell) -> int:
+        return max(
+            (c.examples for c in self._plan.cells if c.stage == "race" and c.examples < cell.examples), default=0
+        )

@@ -1,0 +1,160 @@
+"""A plan with its prices: what it will take, what the budget does not pay for, and which plan would fit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from emoloom.assets.cache import Say
+from emoloom.errors import EmoLoomError, is_out_of_memory
+from emoloom.screen.budget import allow, candidates_of, ending, expected, passed
+from emoloom.screen.cells import Cell, training_of
+from emoloom.screen.ground import PlannedModel
+from emoloom.screen.plan import Plan
+from emoloom.screen.price import TOO_LARGE, Price, Prices, Rates, calibrate
+from emoloom.store.run import RunFolder
+
+DEFAULT_FOLDER = Path("runs")
+# Of a budget of time, what a proposed plan may take: prices are estimates.
+_LEEWAY = 0.9
+# The shares of the records that are proposed, from the largest; with less than the last of the training records alone, fewer are
+# judged, too.
+_SHARES, _LEAST_TRAINING = [n / 20 for n in range(19, 0, -1)], 0.25
+
+
+@dataclass(frozen=True)
+class Line:
+    """A cell in a schedule: its price, and which limit cuts it, if one does."""
+
+    cell: Cell
+    price: Price
+    cut: str | None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A priced plan.
+
+    Attributes:
+        lines: its cells, in order.
+        total: what everything would take that is expected to be done, without the budget.
+        nearest: settings under which all of it would fit, as flags; None if it fits, or none was found.
+    """
+
+    lines: Sequence[Line]
+    total: Price
+    nearest: str | None
+
+
+def schedule(plan: Plan, prices: Prices, spent: Price, closed: Collection[str]) -> Schedule:
+    """What of a plan the budget pays for.
+
+    Args:
+        spent: what is gone already.
+        closed: keys of cells that earlier processes finished or cut; they are left out.
+
+    Raises:
+        EmoLoomError: not one trained candidate can be paid, and none has been yet.
+    """
+    lines: list[Line] = []
+    before, total = spent, spent + ending(plan)
+    unpaid: dict[Cell, str] = {}
+    for number, cell in enumerate(plan.cells):
+        if cell.key in closed:
+            continue
+        price = expected(cell, candidates_of(plan.cells), plan, prices)
+        if cell.stage == "tuned" and training_of(cell, plan.cells) in unpaid:
+            refused: str | None = unpaid[training_of(cell, plan.cells)]
+        else:
+            refused = allow(cell, plan.cells[number + 1 :], plan, prices, spent).refused
+        total += price
+        if refused is None:
+            spent += price
+        else:
+            unpaid[cell] = refused
+        lines.append(Line(cell, price, refused))
+    nearest = _nearest(plan, prices, before) if any(line.cut for line in lines) else None
+    answers = [line for line in lines if line.cell.stage == "tuned"]
+    if answers and not closed and all(line.cut for line in answers):
+        raise EmoLoomError(
+            f"the budget, {answers[0].cut}, does not pay for one trained candidate; the plan would take {spell(total)}",
+            where="budget",
+            remedy=f"All of it would fit with {nearest}." if nearest else "Raise it.",
+        )
+    return Schedule(lines, total, nearest)
+
+
+def _nearest(plan: Plan, prices: Prices, before: Price) -> str | None:
+    """Fewer training records, or fewer of these and of judged ones alike, so that everything fits."""
+    records, largest = len(plan.corpora.train), max(len(e.records) for e in plan.corpora.evals)
+    fewer = [(int(share * records), largest) for share in _SHARES if share >= _LEAST_TRAINING]
+    both = [(int(share * records), int(share * largest)) for share in _SHARES]
+    for train, limit in fewer + both:
+        if min(train, limit) < 1:
+            break
+        total = sum_of(plan, prices.scaled(train, limit), before)
+        if not passed(plan.config.budget, replace(total, seconds=total.seconds / _LEEWAY)):
+            return f"--train-limit {train}" + (f" --limit {limit}" if limit < largest else "")
+    return None
+
+
+def sum_of(plan: Plan, prices: Prices, before: Price) -> Price:
+    """What a whole plan is expected to take, with what is gone ``before``."""
+    running = candidates_of(plan.cells)
+    return sum((expected(cell, running, plan, prices) for cell in plan.cells), before + ending(plan))
+
+
+def spell(price: Price) -> str:
+    """A price in words."""
+    minutes, seconds = divmod(round(price.seconds), 60)
+    return f"{minutes} min {seconds} s, {price.examples} examples, {price.tokens} tokens"
+
+
+@dataclass(frozen=True)
+class Priced:
+    """What was measured for a plan: each candidate's rates by its name, and when that began, on :func:`time.monotonic`."""
+
+    rates: Mapping[str, Rates]
+    began: float
+
+
+def folder_of(plan: Plan) -> RunFolder:
+    """Where a plan is carried out."""
+    return RunFolder(plan.config.out or DEFAULT_FOLDER / plan.name)
+
+
+def measured(plan: Plan, say: Say, began: float, *, always: bool = False) -> Priced:
+    """The rates of every candidate, from the run's folder or measured now; none without a budget, unless ``always``."""
+    if not always and not plan.config.budget.is_limited:
+        return Priced({}, began)
+    known = folder_of(plan).timings().get("rates", {})
+    rates = {name: Rates(**found) for name, found in known.items()}
+    for model in plan.models:
+        name = model.local.name
+        if name not in rates:
+            say(f"measuring what {name} takes on this machine")
+            rates[name] = _measure(model, plan)
+    return Priced(rates, began)
+
+
+def _measure(model: PlannedModel, plan: Plan) -> Rates:
+    try:
+        return calibrate(model.load, plan.corpora.train, plan.arms[0], plan.teacher.word_values())
+    except (EmoLoomError, MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return TOO_LARGE
+
+
+def open_schedule(plan: Plan, priced: Priced) -> Schedule:
+    """The schedule of what is left of a plan, with what earlier processes spent; raises as :func:`schedule`."""
+    timings = folder_of(plan).timings()
+    closed = timings.get("spent", {}).get("cells", {})
+    spent = Price(
+        timings.get("spent", {}).get("seconds", 0.0) + time.monotonic() - priced.began,
+        sum(cell["examples"] for cell in closed.values()),
+        sum(cell["tokens"] for cell in closed.values()),
+    )
+    return schedule(plan, Prices(plan, priced.rates, timings.get("cells", {})), spent, closed)

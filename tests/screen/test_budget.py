@@ -1,0 +1,318 @@
+"""Budgets: what is spent, what is refused, what is cut, and that a run never spends more than it may."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tests.screenings import lasting, plan, screen, small
+from tests.tiny import make_model
+
+import emoloom.screen.budget
+import emoloom.screen.price
+import emoloom.screen.run
+import emoloom.screen.schedule
+from emoloom.config import Budget, ScreenConfig
+from emoloom.errors import EmoLoomError
+from emoloom.screen.budget import BudgetSpentError, Meter, allow, passed
+from emoloom.screen.cost import Cost
+from emoloom.screen.price import Price, Prices, Rates
+from emoloom.screen.schedule import schedule
+from emoloom.store.journal import Journal
+from emoloom.store.run import RunFolder
+
+RATES = Rates(load=1.0, example=0.5, forward=0.1, memory=1e9)
+
+
+def budget(*limits: str) -> Budget:
+    return Budget.model_validate(list(limits))
+
+
+class Clock:
+    """Stands for time.monotonic; a second goes by at every look."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    ticking = Clock()
+    for module in (emoloom.screen.budget, emoloom.screen.price, emoloom.screen.run, emoloom.screen.schedule):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=ticking))
+    return ticking
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        ("30s", {"seconds": 30.0}),
+        ("90m", {"seconds": 5400.0}),
+        ("1.5h", {"seconds": 5400.0}),
+        ("20000examples", {"examples": 20000}),
+        ("500 tokens", {"tokens": 500}),
+        ("8GB", {"memory": 8e9}),
+        ("512MB", {"memory": 512e6}),
+    ],
+)
+def test_limits_have_units(limit: str, expected: dict[str, float]) -> None:
+    assert budget(limit) == Budget.model_validate(expected)
+
+
+@pytest.mark.parametrize("limits", [["90"], ["x"], ["-3m"], ["0s"], ["1.5examples"], ["3days"], ["1h", "90m"]])
+def test_other_limits_are_refused(limits: list[str]) -> None:
+    with pytest.raises(ValidationError, match=r"limit|greater than|valid integer"):
+        Budget.model_validate(limits)
+
+
+def test_a_budget_survives_the_manifest() -> None:
+    config = ScreenConfig(model=("path:x",), budget=budget("90m", "8GB"))
+    assert ScreenConfig.model_validate(json.loads(config.model_dump_json())) == config
+
+
+def test_spending_goes_on_where_earlier_processes_stopped(clock: Clock) -> None:
+    kept: list[dict[str, Any]] = []
+    first = Meter(budget("1h"), 0.0, {}, kept.append)
+    first.begin(cost := Cost(), Price())
+    cost.examples, cost.tokens = 7, 70
+    first.tick()
+    first.close("a")
+    second = Meter(budget("1h"), clock.now, kept[-1], kept.append)
+    second.begin(cost := Cost(), Price())
+    cost.examples, cost.tokens = 5, 50
+    spent = second.spent
+    assert (spent.examples, spent.tokens) == (12, 120)
+    assert spent.seconds == kept[-1]["seconds"] + 1.0
+
+
+def test_a_cell_that_is_done_again_counts_once(clock: Clock) -> None:
+    kept: list[dict[str, Any]] = []
+    for _ in range(2):
+        meter = Meter(budget("1h"), clock.now, kept[-1] if kept else {}, kept.append)
+        meter.begin(cost := Cost(), Price())
+        cost.examples = 9
+        meter.close("a")
+    assert meter.spent.examples == 9
+
+
+def steps_until_spent(meter: Meter, clock: Clock, seconds: float) -> str:
+    """Takes steps of so many seconds until the meter stops it; returns the limit that it names."""
+    try:
+        while True:
+            meter.tick()
+            clock.now += seconds
+    except BudgetSpentError as error:
+        return str(error)
+
+
+def test_a_step_that_would_not_fit_is_not_begun(clock: Clock) -> None:
+    meter = Meter(budget("100s"), 0.0, {}, lambda _: None)
+    meter.begin(Cost(), Price())
+    assert steps_until_spent(meter, clock, 13) == "100 s"
+    # Not even the next of these steps would have passed it.
+    assert 100 - 2 * 17 < clock.now <= 100
+
+
+def test_what_is_reserved_is_left(clock: Clock) -> None:
+    meter = Meter(budget("100s"), 0.0, {}, lambda _: None)
+    meter.begin(Cost(), Price(seconds=60))
+    steps_until_spent(meter, clock, 3)
+    assert clock.now <= 40
+
+
+@pytest.mark.parametrize(("kind", "word"), [("examples", "4 examples"), ("tokens", "4 tokens"), ("memory", "memory")])
+def test_every_limit_is_named(kind: str, word: str) -> None:
+    limited = Budget.model_validate({kind: 4})
+    assert passed(limited, Price(**{kind: 4})) is None
+    assert word in (passed(limited, Price(**{kind: 5})) or "")
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("models") / "second", seed=1)
+
+
+Screening = Callable[..., ScreenConfig]
+
+
+@pytest.fixture
+def two(model: Path, second: Path, data: Path, tmp_path: Path) -> Screening:
+    """Settings for two candidates; each trains on 6 examples and answers 3, after 2 zero-shot and 6 probed."""
+    names = itertools.count()
+
+    def settings(*limits: str, **changes: Any) -> ScreenConfig:
+        config = small(model, data, tmp_path / str(next(names)), probe_limit=6, budget=list(limits), **changes)
+        return config.model_copy(update={"model": (f"path:{model}", f"path:{second}")})
+
+    return settings
+
+
+def spent_examples(run: RunFolder) -> int:
+    return sum(cell["examples"] for cell in run.timings()["spent"]["cells"].values())
+
+
+def cuts(run: RunFolder) -> list[tuple[str, str]]:
+    return [(row["candidate"], row["stage"]) for row in run.read_json("leaderboard.json")["cut"]]
+
+
+def test_without_a_budget_nothing_is_measured_or_cut(two: Screening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", None)
+    run = screen(two())
+    assert cuts(run) == []
+    assert spent_examples(run) == 2 * (6 + 3 + 2 + 6)
+
+
+def test_a_budget_that_pays_for_everything_changes_nothing_else(two: Screening) -> None:
+    free, limited = screen(two()), screen(two("34examples"))
+    boards = [run.read_json("leaderboard.json") for run in (free, limited)]
+    assert boards[0] == boards[1]
+
+
+def test_trained_candidates_are_paid_first(two: Screening, second: Path, model: Path) -> None:
+    """18 examples pay for two trainings with their answers: probes and zero-shot answers, though earlier, are cut."""
+    run = screen(two("18examples"))
+    names = (f"path:{model}", f"path:{second}")
+    assert cuts(run) == [(name, stage) for name in names for stage in ("probe", "zero-shot")]
+    assert spent_examples(run) == 18
+    assert {row["candidate"] for row in run.read_json("leaderboard.json")["ranking"]} > set(names)
+
+
+def test_who_cannot_be_paid_is_cut_and_named(two: Screening, model: Path, second: Path) -> None:
+    run = screen(two("17examples"))
+    board = run.read_json("leaderboard.json")
+    assert {"candidate": f"path:{second}", "stage": "training", "readout": "",
+            "reason": "it does not fit in the budget of 17 examples"} in board["cut"]  # fmt: skip
+    assert (f"path:{second}", "tuned") in cuts(run)
+    # What is left over goes to the rest, in order.
+    assert (f"path:{model}", "probe") not in cuts(run)
+    assert spent_examples(run) <= 17
+    sentence = f"path:{second} was cut, training: it does not fit in the budget of 17 examples."
+    assert sentence in board["verdict"]
+    assert sentence in (run.path / "report.html").read_text("utf-8")
+
+
+def test_a_training_is_not_begun_that_nobody_could_judge(two: Screening) -> None:
+    """8 examples would pay for training on 6, but then for no answers."""
+    with pytest.raises(EmoLoomError, match="does not pay for one trained candidate"):
+        schedule_of(two("8examples"))
+
+
+def schedule_of(config: ScreenConfig) -> Any:
+    planned = plan(config)
+    rates = {model.local.name: RATES for model in planned.models}
+    return schedule(planned, Prices(planned, rates, {}), Price(), ())
+
+
+@pytest.mark.parametrize("limits", [("28s",), ("30examples",), ("5000tokens",)])
+def test_the_nearest_plan_fits(two: Screening, limits: tuple[str, ...]) -> None:
+    tight = schedule_of(two(*limits))
+    assert any(line.cut for line in tight.lines)
+    flags = tight.nearest.split()
+    fewer = {name.removeprefix("--").replace("-", "_"): int(n) for name, n in zip(flags[::2], flags[1::2], strict=True)}
+    fitting = schedule_of(two(*limits, **fewer))
+    assert not any(line.cut for line in fitting.lines)
+    assert fitting.nearest is None
+
+
+def test_memory_that_a_candidate_needs_is_looked_at_before(two: Screening) -> None:
+    with pytest.raises(EmoLoomError, match="bytes of memory"):
+        schedule_of(two("900MB"))
+    assert not any(line.cut for line in schedule_of(two("1100MB")).lines)
+
+
+def test_a_race_is_priced_by_who_is_expected_to_stay(two: Screening) -> None:
+    raced = schedule_of(two(rungs=2, race_limit=2))
+    by_stage = {(line.cell.candidate, line.cell.stage): line.price for line in raced.lines}
+    training = [price.examples for (_, stage), price in by_stage.items() if stage == "training"]
+    # One of two goes on, from the 3 examples of the rung to 6.
+    assert training == [2, 2]
+
+
+def test_never_more_is_spent_than_there_is(two: Screening) -> None:
+    rng = random.Random(0)
+    for _ in range(4):
+        limit = rng.randint(9, 40)
+        run = screen(two(f"{limit}examples", rungs=rng.choice([1, 2]), race_limit=2))
+        assert spent_examples(run) <= limit
+        assert run.is_sealed
+
+
+def test_tokens_are_counted_and_never_overspent(two: Screening) -> None:
+    whole = screen(two())
+    all_tokens = sum(cell["tokens"] for cell in whole.timings()["spent"]["cells"].values())
+    for share in (0.5, 0.8):
+        run = screen(two(f"{int(share * all_tokens)}tokens"))
+        tokens = sum(cell["tokens"] for cell in run.timings()["spent"]["cells"].values())
+        assert tokens <= 1.02 * share * all_tokens
+        assert cuts(run)
+
+
+@pytest.mark.usefixtures("clock")
+def test_time_that_runs_out_in_the_midst_cuts_the_cell(two: Screening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", lambda *_: Rates(0.0, 1e-9, 1e-9, 0.0))
+    run = screen(two("25s"))
+    reasons = {row["reason"] for row in run.read_json("leaderboard.json")["cut"]}
+    assert "it does not fit in what is left of the budget of 25 s" in reasons
+    assert run.timings()["spent"]["seconds"] <= 25
+    assert not list(run.path.rglob("scratch"))
+
+
+@pytest.mark.parametrize("stop", range(1, 9))
+def test_a_limited_run_that_is_killed_ends_as_it_would_have(
+    stop: int, two: Screening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = two("20examples")
+    whole = lasting(screen(config).path)
+    again = config.model_copy(update={"out": (config.out or Path()).with_name("again")})
+    record, left = Journal.record, iter(range(stop))
+
+    def crashing(self: Any, *event: Any, **facts: Any) -> None:
+        record(self, *event, **facts)
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as killing:
+        killing.setattr(Journal, "record", crashing)
+        with pytest.raises(KeyboardInterrupt):
+            screen(again)
+    assert lasting(screen(again).path) == whole
+
+
+def test_a_finished_run_is_not_priced_again(two: Screening, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = two("20examples")
+    screen(config)
+    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", None)
+    screen(config)
+
+
+def test_units_are_corrected_by_finished_cells(two: Screening) -> None:
+    planned = plan(two())
+    rates = {model.local.name: RATES for model in planned.models}
+    first, other = (cell for cell in planned.cells if cell.stage == "tuned")
+    spent = {first.key: {"decoded": 3, "decode_seconds": 3 * 40 * RATES.forward}}
+    before, after = (Prices(planned, rates, known).of(other).seconds for known in ({}, spent))
+    assert after - before == pytest.approx(3 * (40 - 5) * RATES.forward)
+
+
+def test_what_is_allowed_never_sums_to_more_than_the_budget(two: Screening) -> None:
+    rng = random.Random(1)
+    for _ in range(30):
+        planned = plan(two(f"{rng.randint(20, 120)}s", rungs=rng.choice([1, 2]), race_limit=2))
+        rates = {m.local.name: Rates(rng.random(), rng.random(), rng.random() / 9, 0.0) for m in planned.models}
+        prices, spent, skipped = Prices(planned, rates, {}), Price(), set[str]()
+        for number, cell in enumerate(planned.cells):
+            behind = [c for c in planned.cells[number + 1 :] if c.candidate not in skipped]
+            if allow(cell, behind, planned, prices, spent).refused is None:
+                spent += prices.of(cell)
+        assert spent.seconds <= (planned.config.budget.seconds or 0)
