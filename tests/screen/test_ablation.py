@@ -41,13 +41,18 @@ def scores(
     return Scores(10, estimates, "goemotions", (), (), (), {}, {}, {} if ccc is None else {source: 10})
 
 
+def weak(f1: float) -> Scores:
+    return scores(f1, 0.9, source="blend")
+
+
 def test_figures_are_means_over_corpora_and_seeds() -> None:
     found = ablation(
         {
-            "full/0": {"a": scores(0.4, 0.9, source="blend"), "b": scores(0.2), "c": scores(ccc=0.3), "f": scores(flips=0.5)},
-            "full/1": {"a": scores(0.6, 0.9, source="blend"), "b": scores(0.4), "c": scores(ccc=0.5), "f": scores(flips=0.7)},
-            "plain/0": {"a": scores(0.3, 0.9, source="blend"), "b": scores(0.1), "c": scores(ccc=0.1), "f": scores(flips=0.1)},
+            ("full/0", "free"): {"a": weak(0.4), "b": scores(0.2), "c": scores(ccc=0.3), "f": scores(flips=0.5)},
+            ("full/1", "free"): {"a": weak(0.6), "b": scores(0.4), "c": scores(ccc=0.5), "f": scores(flips=0.7)},
+            ("plain/0", "free"): {"a": weak(0.3), "b": scores(0.1), "c": scores(ccc=0.1), "f": scores(flips=0.1)},
         },
+        ("free",),
         seed=0,
     )  # fmt: skip
     full, plain = found["arms"]
@@ -66,17 +71,34 @@ def test_figures_are_means_over_corpora_and_seeds() -> None:
 
 
 def test_records_that_both_find_hard_widen_no_interval() -> None:
-    gap = ablation({"full/0": {"a": scores(0.4)}, "plain/0": {"a": scores(0.3)}}, seed=0)["full_minus_plain"]
+    gap = ablation(
+        {("full/0", "free"): {"a": scores(0.4)}, ("plain/0", "free"): {"a": scores(0.3)}}, ("free",), seed=0
+    )["full_minus_plain"]
     assert gap["strict_macro_f1"]["interval"] == pytest.approx([0.1, 0.1])
     assert gap["ccc_mean"] is None
 
 
 def test_seeds_that_differ_widen_the_interval() -> None:
-    arms = {f"full/{n}": {"a": scores(f1)} for n, f1 in enumerate((0.3, 0.5))}
-    arms |= {f"plain/{n}": {"a": scores(0.3)} for n in range(2)}
-    low, high = ablation(arms, seed=0)["full_minus_plain"]["strict_macro_f1"]["interval"]
+    arms = {(f"full/{n}", "free"): {"a": scores(f1)} for n, f1 in enumerate((0.3, 0.5))}
+    arms |= {(f"plain/{n}", "free"): {"a": scores(0.3)} for n in range(2)}
+    low, high = ablation(arms, ("free",), seed=0)["full_minus_plain"]["strict_macro_f1"]["interval"]
     # Both seeds drawn from the worse one, or from the better one, happens in a quarter of the resamples each.
     assert (low, high) == (pytest.approx(0.0, abs=0.01), pytest.approx(0.2, abs=0.01))
+
+
+def test_an_arm_is_compared_by_its_first_readout_and_by_those_that_both_have() -> None:
+    by_readout = {("full", "scored"): 0.5, ("full", "free"): 0.4, ("plain", "free"): 0.3}
+    by_readout |= {("no-vad", "scored"): 0.45, ("no-vad", "free"): 0.41}
+    arms = {(f"{arm}/0", readout): {"a": scores(f1)} for (arm, readout), f1 in by_readout.items()}
+    found = ablation(arms, ("scored", "free"), seed=0)
+    gaps = {key: (found[key]["readouts"], found[key]["strict_macro_f1"]["difference"]) for key in found["differences"]}
+    assert gaps == {
+        "full_minus_plain": (["scored", "free"], pytest.approx(0.2)),
+        "full_minus_plain_free": (["free", "free"], pytest.approx(0.1)),
+        "full_minus_no_vad": (["scored", "scored"], pytest.approx(0.05)),
+        "full_minus_no_vad_free": (["free", "free"], pytest.approx(-0.01)),
+    }
+    assert [(arm["arm"], arm["readout"]) for arm in found["arms"]] == list(by_readout)
 
 
 def config(model: Path | None, data: Path, out: Path | None = None, **changes: Any) -> AblationConfig:
@@ -127,7 +149,7 @@ def test_an_ablation_leaves_its_table_and_figure(ablated: RunFolder) -> None:
     found = json.loads((ablated.path / "ablation.json").read_text())
     assert [arm["arm"] for arm in found["arms"]] == ["full", "plain", "no-cls", "no-vad"]
     assert found["differences"] == ["full_minus_plain", "full_minus_no_cls", "full_minus_no_vad"]
-    assert set(found["full_minus_plain"]) == {"seeds", "strict_macro_f1", "ccc_mean", "flip_test"}
+    assert set(found["full_minus_plain"]) == {"readouts", "seeds", "strict_macro_f1", "ccc_mean", "flip_test"}
     cells = ablated.read_json("manifest.json")["cells"]
     assert [(cell["stage"], cell["arm"]) for cell in cells[:2]] == [("training", "full/0"), ("tuned", "full/0")]
     assert {cell["stage"] for cell in cells} == {"training", "tuned"}

@@ -21,14 +21,15 @@ def print_ablation(run: RunFolder) -> None:
     """Prints every arm's figures and every difference with its interval."""
     content = run.read_json(ABLATION)
     console = plain_console()
-    table = Table("arm", "seeds", *TITLES.values(), title="arms", title_justify="left")
+    table = Table("arm", "readout", "seeds", *TITLES.values(), title="arms", title_justify="left")
     for arm in content["arms"]:
-        table.add_row(arm["arm"], str(arm["seeds"]), *(_value(arm["metrics"][name]) for name in TITLES))
+        table.add_row(arm["arm"], arm["readout"], str(arm["seeds"]), *(_value(arm["metrics"][name]) for name in TITLES))
     console.print(table)
-    table = Table("", "seeds", *TITLES.values(), title="differences, 95% intervals", title_justify="left")
+    table = Table("", "readouts", "seeds", *TITLES.values(), title="differences, 95% intervals", title_justify="left")
     for key in content["differences"]:
         row = content[key]
-        table.add_row(key.replace("_", " "), str(row["seeds"]), *(_difference(row[name]) for name in TITLES))
+        between = " – ".join(dict.fromkeys(row["readouts"]))
+        table.add_row(key.replace("_", " "), between, str(row["seeds"]), *(_difference(row[name]) for name in TITLES))
     console.print(table)
 
 

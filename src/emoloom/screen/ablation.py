@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,47 +15,71 @@ METRICS = {"strict_macro_f1": "strict_macro_f1", "ccc_mean": "vad_ccc_mean", "fl
 """Name in ``ablation.json`` -> metric of a corpus. Each is the mean over the corpora that have it; CCC only against gold VAD."""
 
 
-def ablation(arms: Mapping[str, Mapping[str, Scores]], seed: int) -> dict[str, Any]:
+Seeds = Sequence[Mapping[str, Scores]]
+"""An arm's scores by evaluation set, seed by seed."""
+
+
+def ablation(
+    arms: Mapping[tuple[str, str], Mapping[str, Scores]], readouts: Sequence[str], seed: int
+) -> dict[str, Any]:
     """The content of ``ablation.json``.
 
-    ``arms`` holds each arm's figures, means over its seeds. ``full_minus_ARM`` holds the paired differences on the seeds that
-    both have, with 95% intervals from resampling records and, where there are several, seeds; ``differences`` lists these keys.
+    ``arms`` holds the figures of each arm by each readout, means over its seeds. ``full_minus_ARM`` compares every arm by the
+    first of the ``readouts`` that it has (without heads nothing is scored), ``full_minus_ARM_READOUT`` by one that both have:
+    paired differences on the seeds that both have, with 95% intervals from resampling records and, where there are several,
+    seeds. ``differences`` lists these keys.
 
     Args:
-        arms: ``ARM/SEED`` -> scores by evaluation set.
+        arms: (``ARM/SEED``, readout) -> scores by evaluation set.
         seed: of the resampling of seeds.
     """
-    names = list(dict.fromkeys(name.partition("/")[0] for name in arms))
-    by_arm = {name: [dict(scores) for key, scores in arms.items() if key.partition("/")[0] == name] for name in names}
+    names = list(dict.fromkeys(name.partition("/")[0] for name, _ in arms))
+    seeds: dict[tuple[str, str], Seeds] = {
+        (name, readout): found
+        for name in names
+        for readout in readouts
+        if (found := [one for key, one in arms.items() if (key[0].partition("/")[0], key[1]) == (name, readout)])
+    }
     content: dict[str, Any] = {"arms": [], "differences": []}
-    for name in names:
-        figures = {metric: _shown(_mean_over_seeds(by_arm[name], metric, seed)) for metric in METRICS}
+    for (name, readout), scored in seeds.items():
+        figures = {metric: _shown(_mean_over_seeds(scored, metric, seed)) for metric in METRICS}
         by_corpus = {
-            corpus: {
-                key: float(np.mean([s[corpus].metrics[key] or 0.0 for s in by_arm[name]])) for key in found.metrics
-            }
-            for corpus, found in by_arm[name][0].items()
+            corpus: {key: float(np.mean([s[corpus].metrics[key] or 0.0 for s in scored])) for key in first.metrics}
+            for corpus, first in scored[0].items()
         }
-        content["arms"].append({"arm": name, "seeds": len(by_arm[name]), "metrics": figures, "corpora": by_corpus})
-    for name in names[1:]:
-        key = f"{names[0]}_minus_{name.replace('-', '_')}"
-        shared = min(len(by_arm[names[0]]), len(by_arm[name]))
+        arm = {"arm": name, "readout": readout, "seeds": len(scored), "metrics": figures, "corpora": by_corpus}
+        content["arms"].append(arm)
+    for key, full, other in _comparisons(names, list(seeds)):
+        shared = min(len(seeds[full]), len(seeds[other]))
         content["differences"].append(key)
-        content[key] = {"seeds": shared} | {
-            metric: _difference(by_arm[names[0]][:shared], by_arm[name][:shared], metric, seed) for metric in METRICS
+        content[key] = {"readouts": [full[1], other[1]], "seeds": shared} | {
+            metric: _difference(seeds[full][:shared], seeds[other][:shared], metric, seed) for metric in METRICS
         }
     return content
 
 
-def _difference(
-    full: Sequence[Mapping[str, Scores]], other: Sequence[Mapping[str, Scores]], metric: str, seed: int
-) -> dict[str, Any] | None:
+def _comparisons(
+    names: Sequence[str], known: Sequence[tuple[str, str]]
+) -> Iterator[tuple[str, tuple[str, str], tuple[str, str]]]:
+    """The key of each difference and the two (arm, readout) that it is between."""
+    by_arm = {name: [readout for arm, readout in known if arm == name] for name in names}
+    full, *others = names
+    for name in others:
+        key = f"{full}_minus_{name.replace('-', '_')}"
+        first = by_arm[full][0], by_arm[name][0]
+        yield key, (full, first[0]), (name, first[1])
+        for readout in by_arm[full]:
+            if readout in by_arm[name] and (readout, readout) != first:
+                yield f"{key}_{readout}", (full, readout), (name, readout)
+
+
+def _difference(full: Seeds, other: Seeds, metric: str, seed: int) -> dict[str, Any] | None:
     one, two = _mean_over_seeds(full, metric, seed), _mean_over_seeds(other, metric, seed)
     gap = difference(one, two) if one and two else None
     return {"difference": gap.value, "interval": [gap.low, gap.high]} if gap else None
 
 
-def _mean_over_seeds(seeds: Sequence[Mapping[str, Scores]], metric: str, seed: int) -> Estimate | None:
+def _mean_over_seeds(seeds: Seeds, metric: str, seed: int) -> Estimate | None:
     """The mean over seeds of the mean over corpora; None where no corpus has the metric.
 
     Each resample also draws the seeds with replacement, the same for every arm with as many seeds.

@@ -122,8 +122,8 @@ def _ablation_board(plan: Plan, _run: RunFolder, results: Results) -> tuple[str,
             where=str(folder_of(plan).path),
             remedy="Take a smaller model or recipe.micro_batch, or a larger budget, with another --out.",
         )
-    headline = {c.arm: found for c, found in results.scores.items() if c.readout == plan.config.readout[0]}
-    return ABLATION, ablation(headline, plan.config.seed)
+    by_arm = {(c.arm, c.readout): found for c, found in results.scores.items()}
+    return ABLATION, ablation(by_arm, plan.config.readout, plan.config.seed)
 
 
 class _Runner:
