@@ -15,6 +15,7 @@ import emoloom
 import emoloom.contract.prompt
 import emoloom.screen.cells
 import emoloom.screen.environment
+from emoloom.config import Recipe
 from emoloom.screen.environment import code_digest, environment
 
 Keys = dict[str, str]
@@ -76,6 +77,29 @@ def test_settings_change_the_cells_that_they_matter_to(
     model: Path, data: Path, changes: dict[str, Any], expected: set[str]
 ) -> None:
     assert changed(keys(model, data), keys(model, data, **changes)) == expected
+
+
+OTHER_RECIPES: dict[str, Any] = {
+    "method": "full", "epochs": 2, "batch_size": 4, "micro_batch": 1, "learning_rate": 0.2, "warmup": 0.5, "weight_decay": 0.1,
+    "clip": 0.5, "rank": 4, "l_cls": 0.1, "l_reg": 0.1, "l_vad": 0.1, "l_app": 0.1, "flip": True, "mixture": "entropy",
+    "t_min": 1.5, "t_max": 2.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", Recipe.model_fields)
+def test_every_part_of_the_recipe_changes_what_is_trained(name: str, model: Path, data: Path) -> None:
+    before = keys(model, data, recipe={})
+    after = keys(model, data, recipe={name: OTHER_RECIPES[name]})
+    assert changed(before, after) == TRAINED
+
+
+def test_a_budget_changes_no_cell(model: Path, data: Path) -> None:
+    assert keys(model, data, budget=["20examples", "8GB"]) == keys(model, data)
+
+
+def test_where_a_race_is_judged_changes_its_cells_alone(model: Path, data: Path) -> None:
+    raced = keys(model, data, rungs=2, race_limit=1)
+    assert changed(raced, keys(model, data, rungs=2, race_limit=2)) == {"race"}
 
 
 def test_the_seed_counts_even_where_it_leaves_the_records_as_they_are(model: Path, tmp_path: Path) -> None:
