@@ -15,11 +15,13 @@ from emoloom.contract.record import make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.decode.draft import Memory, ReplyDrafter, repeat
 from emoloom.decode.fast import Counts, decode_fast, self_test
+from emoloom.decode.rationale import complete
 from emoloom.model.prompts import Prompter
 
 PROMPTER = tiny.make_prompter()
 LABELS = ("joy", "anger", "gratitude", "grief", "love")
-PROMPT = PROMPTER.encode(tiny.ask("such a day")).own
+TEXT = "such a day"
+PROMPT = PROMPTER.encode(tiny.ask(TEXT)).own
 
 
 def suggest(labels: tuple[str, ...]) -> str:
@@ -29,7 +31,7 @@ def suggest(labels: tuple[str, ...]) -> str:
 
 
 def drafter(memory: Memory | None = None, prompter: Prompter = PROMPTER) -> ReplyDrafter:
-    return ReplyDrafter(prompter, LABELS, suggest, memory or Memory(), PROMPT)
+    return ReplyDrafter(prompter, LABELS, suggest, memory or Memory(), PROMPT, TEXT)
 
 
 def drafted(written: str, memory: Memory | None = None) -> str:
@@ -84,7 +86,6 @@ def test_begun_labels_are_completed_with_the_likeliest(written: str, labels: tup
         '{"labels":["joy","joy',
         '{"labels":["joy",]',
         '{"labels":["joy""love"]',
-        suggest(("joy",)).replace("such a day", "a fine day"),
         suggest(("joy",)) + "}",
     ],
 )
@@ -112,12 +113,56 @@ def test_text_spelled_with_other_tokens_is_continued() -> None:
 def test_numbers_come_from_finished_replies() -> None:
     memory = remembering(reply(("joy",), 0.91), reply(("joy",), 0.91), reply(("joy",), 0.93), reply(("grief",), 0.11))
     assert '"v":0.91' in drafted("", memory)
-    assert drafted("", memory).endswith(',"rationale":"joy: such a day"}')
+    assert drafted("", memory).endswith(',"rationale":"because: such a day"}')
     opening = '{"labels":["joy"],"vad":{"v":0.'
     assert drafted(opening, memory).startswith('91,"a"')
     assert drafted(opening + "93", memory).startswith(',"a":0.50')
     assert drafted(opening + "77", memory).startswith(',"a":0.50')
     assert drafted('{"labels":["love"],"vad":{"v":0.', memory).startswith(suggest(("love",))[32:34])
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        # What is expected, as far as it holds; as many cues as rationales have.
+        ("", "joy: such, day"),
+        ("joy: s", "joy: such, day"),
+        ("joy: such,", "joy: such, day"),
+        # Another gloss, known or not.
+        ("thank", "thankfulness: such, day"),
+        ("heat", "heat: such, day"),
+        ("heat:", "heat: such, day"),
+        # Other words of the text, in lower case; words that it does not have stand as they are.
+        ("joy: d", "joy: day, such"),
+        ("joy: day, p", "joy: day, patience"),
+        ("joy: Zeb", "joy: Zeb, such"),
+        ("joy: such, day", "joy: such, day"),
+    ],
+)
+def test_a_begun_rationale_goes_on_with_words_of_the_text(written: str, expected: str) -> None:
+    assert complete(written, "joy", ["such", "day"], "Such a day of patience", 2) == expected
+
+
+def test_one_telling_word_stands_for_all_cues() -> None:
+    assert complete("joy:", "joy", ["day"], "Day", 2) == "joy: day, day"
+    assert complete("joy: day,", "joy", ["day"], "Day", 2) == "joy: day, day"
+    assert complete("", "joy", [], "", 2) == "joy"
+
+
+@given(st.text(max_size=30), st.lists(st.text("abc", min_size=1), max_size=3), st.text(max_size=30), st.integers(0, 3))
+def test_no_rationale_upsets_it(written: str, expected: list[str], text: str, cues: int) -> None:
+    assert isinstance(complete(written, "joy", expected, text, cues), str)
+
+
+def test_gloss_and_number_of_cues_come_from_finished_replies() -> None:
+    lines = [
+        make_reply(("joy",), (0.5, 0.5, 0.5), text, GOEMOTIONS).line() for text in ("glee: a, b, c", "glee: d, e, f")
+    ]
+    memory = remembering(*lines)
+    assert memory.cues == 3
+    assert memory.gloss('{"labels":["joy"]') == "glee"
+    assert drafted('{"labels":["joy"]', memory).endswith('"rationale":"glee: such a day, such a day, such a day"}')
+    assert drafted('{"labels":["love"]', memory).endswith('"rationale":"love: such a day, such a day, such a day"}')
 
 
 def agreement(a: str, b: str) -> int:
@@ -192,13 +237,13 @@ def test_no_tokens_upset_a_drafter(tokens: list[int], begun: bool) -> None:
 
 def test_random_models_write_what_the_reference_writes(case: Case) -> None:
     chosen = list(range(len(case.prompts)))
-    drafts = [ReplyDrafter(PROMPTER, LABELS, suggest, Memory(), case.prompts[i]) for i in chosen]
+    drafts = [ReplyDrafter(PROMPTER, LABELS, suggest, Memory(), case.prompts[i], TEXT) for i in chosen]
     assert case.fast(chosen, list(drafts)) == case.expected(chosen)
 
 
 def test_trained_model_writes_what_the_reference_writes_in_fewer_forwards(writer: Writer) -> None:
     memory, counts = Memory(), Counts()
-    jobs = [(own, ReplyDrafter(PROMPTER, LABELS, writer.suggest, memory, own)) for own in writer.prompts]
+    jobs = [(own, ReplyDrafter(PROMPTER, LABELS, writer.suggest, memory, own, TEXT)) for own in writer.prompts]
     exact = self_test(writer.model, writer.prefix, writer.prompts[:3])
     replies = {}
     for start in range(0, len(jobs), 4):

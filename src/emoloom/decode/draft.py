@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 
+from emoloom.decode.rationale import complete, parts
 from emoloom.model.prompts import Prompter
 
 Suggest = Callable[[tuple[str, ...]], str]
@@ -16,6 +17,7 @@ _LABELS = re.compile(r'\{"labels":(\[(?:"[a-z ]+"(?:,"[a-z ]+")*)?\])')
 _OPEN_LABELS = re.compile(r'\{"labels":\[((?:"[a-z ]+",)*)"([a-z ]*)$')
 # Between the labels and the first letter of the rationale, every reply has the same length.
 _FIXED_WIDTH = len(',"vad":{"v":0.00,"a":0.00,"d":0.00},"rationale":"')
+_END = '"}'
 # Replies remembered for each set of labels.
 _REMEMBERED = 64
 # Tokens of earlier replies in which a run is looked up.
@@ -33,14 +35,31 @@ class Memory:
 
     def __init__(self) -> None:
         self.tokens: deque[int] = deque(maxlen=_REMEMBERED_TOKENS)
+        self._cues: Counter[int] = Counter()
+        self._glosses: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
         self._heads: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
 
     def add(self, reply: str, tokens: Sequence[int]) -> None:
-        """Remembers a finished reply; its numbers by its labels, if it has the contract's shape."""
+        """Remembers a finished reply; its numbers and its gloss by its labels, if it has the contract's shape."""
         self.tokens.extend(tokens)
         labels = _LABELS.match(reply)
         if labels:
-            self._heads[labels[0]].append(reply[: labels.end() + _FIXED_WIDTH])
+            width = labels.end() + _FIXED_WIDTH
+            self._heads[labels[0]].append(reply[:width])
+            if reply.endswith(_END):
+                gloss, cues = parts(reply[width:].removesuffix(_END))
+                self._glosses[labels[0]].append(gloss)
+                self._cues[len(cues)] += 1
+
+    @property
+    def cues(self) -> int:
+        """How many cues most rationales had; 0 as long as there was none."""
+        return max(self._cues, key=lambda n: (self._cues[n], n), default=0)
+
+    def gloss(self, labels: str) -> str | None:
+        """The commonest gloss of replies with these labels; None where none is known."""
+        known = self._glosses.get(labels)
+        return Counter(known).most_common(1)[0][0] if known else None
 
     def head(self, labels: str, written: str) -> str | None:
         """The likeliest beginning, up to the rationale, of a reply that begins with ``written``: of those that agree with it
@@ -57,9 +76,17 @@ class ReplyDrafter:
     """Drafts for one request: a likely reply where the text so far fits the contract's shape, repetition elsewhere."""
 
     def __init__(
-        self, prompter: Prompter, labels: Sequence[str], suggest: Suggest, memory: Memory, prompt: Sequence[int]
+        self,
+        prompter: Prompter,
+        labels: Sequence[str],
+        suggest: Suggest,
+        memory: Memory,
+        prompt: Sequence[int],
+        text: str,
     ) -> None:
-        """``labels`` are the run's labels, likeliest first; ``prompt`` the request's tokens after the shared prefix."""
+        """``labels`` are the run's labels, likeliest first; ``prompt`` the request's tokens after the shared prefix; ``text`` its
+        text."""
+        self._text = text
         self._prompter = prompter
         self._labels = labels
         self._suggest = suggest
@@ -96,10 +123,17 @@ class ReplyDrafter:
     def _with_labels(self, written: str, labels: tuple[str, ...], opening: str) -> str | None:
         line = self._suggest(labels)
         width = len(opening) + _FIXED_WIDTH
-        if not line[width:].startswith(written[width:]):
+        likely = line[width:].removesuffix(_END)
+        begun = written[width:]
+        if '"' in begun:
+            whole = written[:width] + begun[: begun.index('"')] + _END
+            return whole if whole.startswith(written) else None
+        gloss, cues = parts(likely)
+        rationale = complete(begun, self._memory.gloss(opening) or gloss, cues, self._text, self._memory.cues)
+        if not rationale.startswith(begun):
             return None
         head = self._memory.head(opening, written) or line[:width]
-        return written + (head + line[width:])[len(written) :]
+        return written + (head + rationale + _END)[len(written) :]
 
     def _known(self, labels: Sequence[str]) -> bool:
         return all(label in self._labels for label in labels)

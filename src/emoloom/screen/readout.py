@@ -80,7 +80,9 @@ class Written:
             for request in requests[start : start + _CHUNK]:
                 prompt = prompter.encode(request).own
                 suggest = self.suggester.for_request(request)
-                drafted.append((prompt, ReplyDrafter(prompter, self.suggester.labels, suggest, memory, prompt)))
+                drafted.append(
+                    (prompt, ReplyDrafter(prompter, self.suggester.labels, suggest, memory, prompt, request.text))
+                )
             for index, generated in decode_fast(
                 self.candidate.model,
                 prompter.prefix,

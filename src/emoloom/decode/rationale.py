@@ -1,0 +1,47 @@
+"""How a begun rationale probably goes on: the label's gloss, a colon, and words of the text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from emoloom.contract.affect import AFFECT
+
+_WORD = re.compile(r"[^\W\d_][\w'’-]*")
+_GLOSSES = tuple(affect.gloss for affect in AFFECT.values())
+
+
+def complete(written: str, gloss: str, expected: Sequence[str], text: str, cues: int) -> str:
+    """A whole rationale that begins with ``written``, if it keeps to ``gloss: cue, cue``.
+
+    Args:
+        gloss: the one that was expected.
+        expected: the cues that were.
+        text: what is judged; cues are words of it.
+        cues: how many cues a rationale has at the least.
+    """
+    if ":" not in written:
+        if not gloss.startswith(written):
+            gloss = next((known for known in _GLOSSES if known.startswith(written)), written)
+        return _spell(gloss, expected, expected, cues)
+    gloss, _, spelled = written.partition(":")
+    *done, begun = (cue.strip() for cue in spelled.split(","))
+    if done == list(expected[: len(done)]) and ", ".join(expected[len(done) :]).startswith(begun):
+        return _spell(gloss, expected, expected, cues)
+    words = [*expected, *(word.lower() for word in _WORD.findall(text))]
+    fitting = (word for word in words if word.startswith(begun) and word not in done)
+    return _spell(gloss, [*done, next(fitting, begun or done[-1])], expected, cues)
+
+
+def _spell(gloss: str, chosen: Sequence[str], expected: Sequence[str], cues: int) -> str:
+    """``gloss: cue, cue``; a text with one telling word has it as often as there are cues."""
+    chosen = list(chosen)
+    while chosen and len(chosen) < cues:
+        chosen.append(next((cue for cue in expected if cue not in chosen), chosen[-1]))
+    return f"{gloss}: {', '.join(chosen)}" if chosen else gloss
+
+
+def parts(rationale: str) -> tuple[str, list[str]]:
+    """The gloss and the cues of a rationale."""
+    gloss, colon, spelled = rationale.partition(": ")
+    return gloss, spelled.split(", ") if colon else []
