@@ -1,0 +1,103 @@
+"""Screens two tiny models under random budgets, each screening a process of its own, and says how far it overran.
+
+    python -m tests.crash.budgets FOLDER --screenings 20
+
+Half of the screenings are killed once, at a random time, and taken up again. The figures are printed as JSON; the exit code is 1
+if one spent more than 2% or 5 s too much, or left no leaderboard that says what was cut.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.tiny import make_model
+
+from emoloom.errors import EmoLoomError
+from emoloom.store.check import check
+from emoloom.store.run import RunFolder
+
+# Of a screening of which nothing is cut, on two cores: seconds, examples and tokens.
+_WHOLE = {"s": 80.0, "examples": 2 * (300 + 120 + 40 + 200), "tokens": 290_000.0}
+_TOLERANCE, _SECONDS = 0.02, 5.0
+
+
+def main() -> None:
+    """Reads the command line and runs the campaign."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--screenings", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    rng = random.Random(options.seed)
+    models = [make_model(options.folder / f"tiny-{seed}", seed=seed) for seed in range(2)]
+    found = []
+    for number in range(options.screenings):
+        unit = ("s", "s", "examples", "tokens")[number % 4]
+        limit = int(_WHOLE[unit] * rng.uniform(0.25, 1.1))
+        killed = (
+            rng.uniform(0.3, 0.9) * limit if number % 2 and unit == "s" else rng.uniform(8, 30) if number % 2 else None
+        )
+        found.append(screen(options.folder / f"run-{number}", models, unit, limit, killed))
+        print(json.dumps(found[-1]), file=sys.stderr, flush=True)
+    bad = [one for one in found if not one["within"] or not one["valid"]]
+    print(json.dumps({"screenings": len(found), "overran_or_invalid": len(bad), "largest_overrun": overrun(found)}))
+    sys.exit(bool(bad))
+
+
+def screen(out: Path, models: list[Path], unit: str, limit: int, killed: float | None) -> dict[str, Any]:
+    """One screening under a budget: what it spent and what it left."""
+    command = [sys.executable, "-m", "emoloom", "screen", "--train-limit", "300", "--limit", "120"]
+    command += ["--zero-shot-limit", "40", "--eval", "starter:test", "--out", str(out), "--budget", f"{limit}{unit}"]
+    for model in models:
+        command += ["--model", f"path:{model}"]
+    began = time.monotonic()
+    seconds = 0.0
+    if killed is not None:
+        try:
+            subprocess.run(command, capture_output=True, timeout=killed, check=False)
+        except subprocess.TimeoutExpired:
+            seconds = time.monotonic() - began
+    began = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds += time.monotonic() - began
+    figures: dict[str, Any] = {"unit": unit, "limit": limit, "killed": bool(killed), "code": done.returncode}
+    run = RunFolder(out)
+    if done.returncode == 2 and "does not pay for one trained candidate" in done.stderr:
+        return figures | {"refused": True, "within": not out.exists(), "valid": True, "spent": 0.0}
+    try:
+        spent = run.timings()["spent"]
+        cells = spent["cells"].values()
+        used = {"s": seconds, **{kind: sum(cell[kind] for cell in cells) for kind in ("examples", "tokens")}}[unit]
+        board = run.read_json("leaderboard.json")
+        valid = done.returncode == 0 and not check(out).findings
+        cut = [f"{row['candidate'].rpartition('/')[2]} {row['stage']}" for row in board["cut"]]
+    except (EmoLoomError, KeyError) as error:
+        return figures | {
+            "within": False,
+            "valid": False,
+            "spent": seconds,
+            "problem": str(error),
+            "said": done.stderr[-400:],
+        }
+    room = max(_TOLERANCE * limit, _SECONDS if unit == "s" else 0)
+    return figures | {"spent": round(used, 1), "within": used <= limit + room, "valid": valid, "cut": cut}
+
+
+def overrun(found: list[dict[str, Any]]) -> dict[str, float]:
+    """By unit, the most that was spent beyond a limit; negative: the least that was left."""
+    most: dict[str, float] = {}
+    for one in found:
+        over = one["spent"] - one["limit"]
+        most[one["unit"]] = round(max(most.get(one["unit"], over), over), 1)
+    return most
+
+
+if __name__ == "__main__":
+    main()
