@@ -72,7 +72,9 @@ def in_child(work: Callable[[], None]) -> int:
 
 
 def screening(model: str, data: str, out: Path, progress: Progress) -> None:
-    config = small(Path(model) if model else None, Path(data), out, checkpoint_seconds=1e-9)
+    recipe = {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "l_cls": 0.3, "l_reg": 0.3, "mixture": "entropy"}
+    changes: dict[str, Any] = {"readout": ("free", "scored"), "recipe": recipe} if model else {}
+    config = small(Path(model) if model else None, Path(data), out, checkpoint_seconds=1e-9, **changes)
     write_report(run_plan(plan(config), progress, lambda _: None))
 
 

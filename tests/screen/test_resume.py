@@ -16,13 +16,16 @@ from tests.screenings import files, lasting
 import emoloom
 
 REPOSITORY = Path(__file__).parents[2]
-# One step a checkpoint, two records a step, three steps; two zero-shot replies, then three of the fine-tuned model.
+# One step a checkpoint, two records a step, three steps; two zero-shot replies, then three of the fine-tuned model, and three
+# that are scored.
 MODEL_POINTS = {
     "training-1": (3, 3),
     "training-2": (3, 2),
     "decoding-1": (4, 3),
     "decoding-2": (3, 3),
     "decoding-4": (1, 0),
+    "decoding-6": (0, 0),
+    "decoding-8": (0, 0),
 }
 """Where it is killed -> replies decoded and steps trained afterwards."""
 SYNC_POINTS = [f"sync-{n}" for n in range(1, 30)]
