@@ -21,10 +21,12 @@ import emoloom.screen.run
 import emoloom.screen.schedule
 from emoloom.config import Budget, ScreenConfig
 from emoloom.errors import EmoLoomError
+from emoloom.report.table import print_leaderboard
 from emoloom.screen.budget import BudgetSpentError, Meter, allow, passed
 from emoloom.screen.cost import Cost
 from emoloom.screen.price import Price, Prices, Rates
 from emoloom.screen.schedule import schedule
+from emoloom.store.check import check
 from emoloom.store.journal import Journal
 from emoloom.store.run import RunFolder
 
@@ -84,12 +86,12 @@ def test_a_budget_survives_the_manifest() -> None:
 def test_spending_goes_on_where_earlier_processes_stopped(clock: Clock) -> None:
     kept: list[dict[str, Any]] = []
     first = Meter(budget("1h"), 0.0, {}, kept.append)
-    first.begin(cost := Cost(), Price())
+    first.begin("a", cost := Cost(), Price())
     cost.examples, cost.tokens = 7, 70
     first.tick()
     first.close("a")
     second = Meter(budget("1h"), clock.now, kept[-1], kept.append)
-    second.begin(cost := Cost(), Price())
+    second.begin("b", cost := Cost(), Price())
     cost.examples, cost.tokens = 5, 50
     spent = second.spent
     assert (spent.examples, spent.tokens) == (12, 120)
@@ -100,7 +102,7 @@ def test_a_cell_that_is_done_again_counts_once(clock: Clock) -> None:
     kept: list[dict[str, Any]] = []
     for _ in range(2):
         meter = Meter(budget("1h"), clock.now, kept[-1] if kept else {}, kept.append)
-        meter.begin(cost := Cost(), Price())
+        meter.begin("a", cost := Cost(), Price())
         cost.examples = 9
         meter.close("a")
     assert meter.spent.examples == 9
@@ -118,7 +120,7 @@ def steps_until_spent(meter: Meter, clock: Clock, seconds: float) -> str:
 
 def test_a_step_that_would_not_fit_is_not_begun(clock: Clock) -> None:
     meter = Meter(budget("100s"), 0.0, {}, lambda _: None)
-    meter.begin(Cost(), Price())
+    meter.begin("a", Cost(), Price())
     assert steps_until_spent(meter, clock, 13) == "100 s"
     # Not even the next of these steps would have passed it.
     assert 100 - 2 * 17 < clock.now <= 100
@@ -126,7 +128,7 @@ def test_a_step_that_would_not_fit_is_not_begun(clock: Clock) -> None:
 
 def test_what_is_reserved_is_left(clock: Clock) -> None:
     meter = Meter(budget("100s"), 0.0, {}, lambda _: None)
-    meter.begin(Cost(), Price(seconds=60))
+    meter.begin("a", Cost(), Price(seconds=60))
     steps_until_spent(meter, clock, 3)
     assert clock.now <= 40
 
@@ -177,6 +179,12 @@ def test_a_budget_that_pays_for_everything_changes_nothing_else(two: Screening) 
     free, limited = screen(two()), screen(two("34examples"))
     boards = [run.read_json("leaderboard.json") for run in (free, limited)]
     assert boards[0] == boards[1]
+
+
+def test_a_race_counts_each_example_of_a_training_once(two: Screening, model: Path, second: Path) -> None:
+    run = screen(two(rungs=2, race_limit=2, keep=(f"path:{model}", f"path:{second}")))
+    # Two are judged at the rung, too.
+    assert spent_examples(run) == 2 * (6 + 2 + 3 + 2 + 6)
 
 
 def test_trained_candidates_are_paid_first(two: Screening, second: Path, model: Path) -> None:
@@ -256,6 +264,17 @@ def test_tokens_are_counted_and_never_overspent(two: Screening) -> None:
         tokens = sum(cell["tokens"] for cell in run.timings()["spent"]["cells"].values())
         assert tokens <= 1.02 * share * all_tokens
         assert cuts(run)
+
+
+def test_a_run_without_any_time_left_ends_with_an_empty_board(two: Screening) -> None:
+    run = screen(two("0.001s"))
+    board = run.read_json("leaderboard.json")
+    assert (board["rows"], board["ranking"]) == ([], [])
+    assert len(board["cut"]) == len(plan(two()).cells)
+    assert board["verdict"][0] == "No candidate was fine-tuned: there is nothing to rank."
+    assert (run.path / "report.html").exists()
+    print_leaderboard(run)
+    assert check(run.path).findings == []
 
 
 @pytest.mark.usefixtures("clock")

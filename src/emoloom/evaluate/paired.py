@@ -58,6 +58,8 @@ def tie_groups(candidates: Mapping[str, Estimate]) -> list[list[str]]:
 def probability_of_best(candidates: Mapping[str, Estimate]) -> dict[str, float]:
     """For each candidate the share of resamples in which its figure is the highest; equals share it. An undefined figure is
     never the highest."""
+    if not candidates:
+        return {}
     samples = np.array([np.nan_to_num(estimate.samples, nan=-np.inf) for estimate in candidates.values()])
     best = samples == samples.max(axis=0)
     return dict(zip(candidates, (best / best.sum(axis=0)).mean(axis=1).tolist(), strict=True))

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from emoloom.store.run import LEADERBOARD, MANIFEST, TIMINGS, RunFolder
+from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
 
 COLUMNS = {
     "parse_ok": "ParseOK",
@@ -128,7 +128,7 @@ def _costs(run: RunFolder) -> Table:
     table = Table(
         "candidate", "stage", "readout", "seconds", "records", "peak memory", title="cost", title_justify="left"
     )
-    spent = run.read_json(TIMINGS)["cells"]
+    spent = run.timings().get("cells", {})
     for cell in run.read_json(MANIFEST)["cells"]:
         cost = spent.get(cell["key"])
         if cost and "decode_seconds" in cost:

@@ -63,14 +63,16 @@ class Meter:
             float(peak_memory()),
         )
 
-    def begin(self, cost: Cost, reserve: Price) -> None:
-        """A cell begins, counts what it does in ``cost``, and is to leave ``reserve`` of the budget alone."""
+    def begin(self, key: str, cost: Cost, reserve: Price) -> None:
+        """Work on the cell with this key begins, or goes on; it counts what was done of it so far in ``cost``, and is to leave
+        ``reserve`` of the budget alone."""
+        self._closed.pop(key, None)
         self._cost, self._reserve = cost, reserve
         self._last, self._step = None, Price()
         reset_peak_memory()
 
     def close(self, key: str) -> None:
-        """The cell that began is done, or cut: what it did is spent in either case."""
+        """The work that began is done for now: finished, paused or cut, it is spent."""
         self._closed[key] = {"examples": self._cost.examples, "tokens": self._cost.tokens}
         self._cost = Cost()
         self._write()

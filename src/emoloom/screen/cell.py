@@ -253,7 +253,9 @@ def make_row(corpus: str, record: Record, answer: Answer) -> Row:
     return row | ({} if answer.probabilities is None else {"probabilities": answer.probabilities})
 
 
-def judge(rows: Sequence[Row], evals: Sequence[EvalSet], constant: VAD, seed: int) -> dict[str, Scores]:
+def judge(
+    rows: Sequence[Row], evals: Sequence[EvalSet], constant: VAD, seed: int, resamples: int = 1000
+) -> dict[str, Scores]:
     """Scores of each evaluation set by name, from the cell's replies alone."""
     by_record = {(row["corpus"], row["id"]): row for row in rows}
     scores: dict[str, Scores] = {}
@@ -274,6 +276,7 @@ def judge(rows: Sequence[Row], evals: Sequence[EvalSet], constant: VAD, seed: in
             records,
             constant=constant,
             seed=own_seed,
+            resamples=resamples,
             probabilities=np.array(probabilities) if probabilities else None,
         )
     return scores

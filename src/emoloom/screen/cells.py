@@ -68,6 +68,7 @@ def race_cell(ground: Ground, model: PlannedModel, arm: Arm, examples: int) -> C
     ingredients = {
         "training": training.key,
         "race": data["race"]["sha256"],
+        "race_limit": ground.config.race_limit,
         "read": _read(ground, ground.config.readout[0]),
     }
     return _cell(model.local.name, "race", ground.config.readout[0], arm.name, ingredients, examples)

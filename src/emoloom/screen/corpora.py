@@ -71,6 +71,10 @@ class Corpora:
     flips: tuple[Record, ...] = ()
     race: EvalSet | None = None
 
+    def tuned_on(self, stage: str, race_limit: int) -> tuple[Record, ...]:
+        """What a ``scored`` cell is tuned on: a rung of the race, which is to be cheap, on no more records than judge it."""
+        return self.tune[:race_limit] if stage == "race" else self.tune
+
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """What identifies the data, without any text."""

@@ -19,6 +19,7 @@ STAGES = ("tuned", "zero-shot", "baseline")
 """In the order of the table."""
 BAR = ("baseline:tfidf", "baseline", "direct")
 """What a candidate must beat to be worth its cost."""
+_BASELINES_ONLY = "No candidate was fine-tuned: the table holds baselines only."
 NO_LEXICON = "baseline:lexicon is absent: no lexicon has been fetched (`emoloom fetch lexicon:warriner`)."
 
 
@@ -146,7 +147,7 @@ def _why(standing: Mapping[str, Any]) -> str:
 def _verdict(ranked: Mapping[CellName, Estimate]) -> list[str]:
     tuned = sorted((cell for cell in ranked if cell[1] == "tuned"), key=lambda cell: -(ranked[cell].value or 0.0))
     if not tuned:
-        return ["No candidate was fine-tuned: the table holds baselines only."]
+        return ["No candidate was fine-tuned: there is nothing to rank." if not ranked else _BASELINES_ONLY]
     sentences = [f"Best candidate: {tuned[0][0]}, ranking score {ranked[tuned[0]].value:.3f}."]
     for cell in tuned[1:]:
         gap = difference(ranked[tuned[0]], ranked[cell])

@@ -157,7 +157,8 @@ class Prices:
         written = 0.0 if cell.readout == "scored" else MAX_NEW_TOKENS if cell.stage == "zero-shot" else reply
         read = Price(rates.load + judged * (unit + _JUDGED), judged, round(judged * (prompt + written)), rates.memory)
         if cell.readout == "scored":
-            read += Price(len(self._plan.corpora.tune) * unit)
+            tune = self._plan.corpora.tuned_on(cell.stage, self._plan.config.race_limit)
+            read += Price(len(tune) * unit)
         if cell.stage == "race":
             more = round((cell.examples - self._rung_before(cell)) * self._share)
             training = self._units.get(("training", ""), 1.0) * rates.example

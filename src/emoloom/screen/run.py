@@ -235,10 +235,10 @@ class _Runner:
         self._cut[cell] = reason
         self._say(f"{_title(cell)}: {cell.stage} is cut, {reason}")
 
-    def _begin(self) -> Cost:
+    def _begin(self, cell: Cell) -> Cost:
         """What the cell's work is to be counted in."""
         cost = Cost()
-        self._meter.begin(cost, self._reserve)
+        self._meter.begin(cell.key, cost, self._reserve)
         return cost
 
     def _progress(self, what: str, more: int, total: int) -> None:
@@ -279,7 +279,7 @@ class _Runner:
     def _probe(self, cell: Cell) -> None:
         folder = self._run.cell(cell.key)
         if not self._is_done(cell):
-            cost = self._begin()
+            cost = self._begin(cell)
             records = self._plan.corpora.train[: self._plan.config.probe_limit]
             found = probe(self._load(cell), records, folder, progress=self._progress, cost=cost)
             self._publish(cell, folder, [], {"corpora": {}, "probe": found}, asdict(cost))
@@ -288,7 +288,7 @@ class _Runner:
     def _train(self, cell: Cell) -> None:
         folder = self._run.cell(cell.key)
         if not self._is_done(cell):
-            cost = self._begin()
+            cost = self._begin(cell)
             self._fine_tune(cell, folder, None, cost)
             self._spent(cell, asdict(cost))
         folder.drop_scratch()
@@ -316,9 +316,13 @@ class _Runner:
         folder = self._run.cell(cell.key)
         if not self._is_done(cell):
             recipe = self._arms[cell.arm].recipe
-            cost = self._begin()
+            # The training goes on from rung to rung, and counts as one.
+            training = self._begin(self._trained_by(cell))
             if not work.is_trained(folder, recipe):
-                self._fine_tune(cell, self._training(cell), work.Pause(cell.examples, folder), cost)
+                self._fine_tune(cell, self._training(cell), work.Pause(cell.examples, folder), training)
+                self._meter.close(self._trained_by(cell).key)
+            cost = self._begin(cell)
+            cost.train_seconds, cost.trained_examples = training.train_seconds, training.trained_examples
             candidate = work.tuned(self._load(cell), folder, recipe)
             self._read_out(cell, candidate, folder, folder, cost)
         self._take_in(cell, folder)
@@ -343,7 +347,7 @@ class _Runner:
             folder.fail("its training failed")
             return
         if not self._is_done(cell):
-            cost = self._begin()
+            cost = self._begin(cell)
             candidate = self._load(cell)
             training = folder
             if cell.stage == "tuned":
@@ -378,7 +382,7 @@ class _Runner:
         records = [record for _, record in work.wanted_records(evals, limit)]
         equal = bit_equal(candidate, records)
         if cell.readout == "scored":
-            tune = self._plan.corpora.tune
+            tune = self._plan.corpora.tuned_on(cell.stage, self._plan.config.race_limit)
             work.tune_for_scoring(candidate, training, folder, tune, alone=not equal)
             readout = work.scored_readout(candidate, training, folder, self._suggester, alone=not equal)
             return readout, {"bit_equal": equal}
