@@ -73,8 +73,8 @@ class Budget(BaseModel):
     """What a run may spend; None means no limit.
 
     In a file and on the command line a list of limits, each a number and its unit: ``90m``, ``2h``, ``30s`` of wall time (over
-    all processes that carried the run on), ``20000examples`` (trained, answered or probed), ``5000000tokens`` (of their prompts
-    and replies), ``8GB`` of memory.
+    all processes that carried the run on), ``20000examples`` (trained, tuned on, answered or probed), ``5000000tokens`` (of
+    their prompts and replies), ``8GB`` of memory.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

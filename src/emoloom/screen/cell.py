@@ -140,7 +140,14 @@ def tuned(candidate: Candidate, folder: CellFolder, recipe: Recipe) -> Candidate
 
 
 def tune_for_scoring(
-    candidate: Candidate, training: CellFolder, folder: CellFolder, tune: Sequence[Record], *, alone: bool
+    candidate: Candidate,
+    training: CellFolder,
+    folder: CellFolder,
+    tune: Sequence[Record],
+    *,
+    alone: bool,
+    progress: Progress,
+    cost: Cost,
 ) -> None:
     """Tunes label thresholds and the spread of VAD of a tuned candidate on the completed records ``tune`` and keeps them in
     ``folder``; even odds for every label, and VAD as it is, where there is nothing to tune on. Nothing is done where they are
@@ -150,6 +157,8 @@ def tune_for_scoring(
         EmoLoomError: the candidate was trained without heads.
     """
     path = folder.path / TUNING
+    cost.examples += len(tune)
+    cost.tokens += sum(len(candidate.prompter.encode(record).own) for record in tune)
     if path.exists():
         return
     thresholds = np.zeros(len(GOEMOTIONS.labels))
@@ -159,6 +168,7 @@ def tune_for_scoring(
         log_odds, vad = np.zeros((len(tune), len(GOEMOTIONS.labels))), np.zeros((len(tune), len(AXES)))
         for index, odds, triple in score_requests(candidate, heads, tune, alone=alone):
             log_odds[index], vad[index] = odds, triple
+            progress(f"tuning {candidate.name}", 1, len(tune))
         gold = np.array([[label in record.labels for label in GOEMOTIONS.labels] for record in tune])
         thresholds = np.minimum(tune_thresholds(log_odds, gold), _NEVER)
         scale, shift = tune_spread(vad, np.array([record.vad.triple for record in tune if record.vad]))

@@ -15,8 +15,8 @@ Progress = Callable[[str, int, int], None]
 class Cost:
     """What a cell cost on this machine; goes to ``timings.json``.
 
-    ``examples`` were trained, answered or probed, of ``tokens`` in their prompts (without the instruction that all share) and
-    replies, those of earlier processes among them; the rest is this process's.
+    ``examples`` were trained, tuned on, answered or probed, of ``tokens`` in their prompts (without the instruction that all
+    share) and replies, those of earlier processes among them; the rest is this process's.
     """
 
     examples: int = 0

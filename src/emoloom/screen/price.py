@@ -45,8 +45,8 @@ _JUDGED = 4e-3
 
 @dataclass(frozen=True)
 class Price:
-    """What a cell takes: wall time in seconds, examples (trained, answered or probed), tokens of their prompts and replies, and
-    the process's peak memory in bytes."""
+    """What a cell takes: wall time in seconds, examples (trained, tuned on, answered or probed), tokens of their prompts and
+    replies, and the process's peak memory in bytes."""
 
     seconds: float = 0.0
     examples: int = 0
@@ -158,7 +158,7 @@ class Prices:
         read = Price(rates.load + judged * (unit + _JUDGED), judged, round(judged * (prompt + written)), rates.memory)
         if cell.readout == "scored":
             tune = self._plan.corpora.tuned_on(cell.stage, self._plan.config.race_limit)
-            read += Price(len(tune) * unit)
+            read += Price(len(tune) * unit, len(tune), round(len(tune) * prompt))
         if cell.stage == "race":
             more = round((cell.examples - self._rung_before(cell)) * self._share)
             training = self._units.get(("training", ""), 1.0) * rates.example

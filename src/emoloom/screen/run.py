@@ -238,6 +238,7 @@ class _Runner:
     def _begin(self, cell: Cell) -> Cost:
         """What the cell's work is to be counted in."""
         cost = Cost()
+        self._steps.clear()
         self._meter.begin(cell.key, cost, self._reserve)
         return cost
 
@@ -359,7 +360,7 @@ class _Runner:
     def _read_out(self, cell: Cell, candidate: Candidate, training: CellFolder, folder: CellFolder, cost: Cost) -> None:
         """Reads out a candidate with what lies in ``training``, and finishes the cell."""
         evals, limit = self._evals_of(cell)
-        readout, numerics = self._readout(cell, candidate, training, folder)
+        readout, numerics = self._readout(cell, candidate, training, folder, cost)
         rows = work.decode(
             _title(cell), readout, candidate.prompter, evals, folder, limit=limit, progress=self._progress, cost=cost
         )
@@ -375,7 +376,7 @@ class _Runner:
         return self._evals, self._plan.config.zero_shot_limit if cell.stage == "zero-shot" else None
 
     def _readout(
-        self, cell: Cell, candidate: Candidate, training: CellFolder, folder: CellFolder
+        self, cell: Cell, candidate: Candidate, training: CellFolder, folder: CellFolder, cost: Cost
     ) -> tuple[Readout, dict[str, Any]]:
         """The cell's readout, and what its metrics say about its numerics."""
         evals, limit = self._evals_of(cell)
@@ -383,7 +384,9 @@ class _Runner:
         equal = bit_equal(candidate, records)
         if cell.readout == "scored":
             tune = self._plan.corpora.tuned_on(cell.stage, self._plan.config.race_limit)
-            work.tune_for_scoring(candidate, training, folder, tune, alone=not equal)
+            work.tune_for_scoring(
+                candidate, training, folder, tune, alone=not equal, progress=self._progress, cost=cost
+            )
             readout = work.scored_readout(candidate, training, folder, self._suggester, alone=not equal)
             return readout, {"bit_equal": equal}
         grammar = make_grammar(candidate) if cell.readout == "constrained" else None
