@@ -321,7 +321,7 @@ def test_units_are_corrected_by_finished_cells(two: Screening) -> None:
     first, other = (cell for cell in planned.cells if cell.stage == "tuned")
     spent = {first.key: {"decoded": 3, "decode_seconds": 3 * 40 * RATES.forward}}
     before, after = (Prices(planned, rates, known).of(other).seconds for known in ({}, spent))
-    assert after - before == pytest.approx(3 * (40 - 5) * RATES.forward)
+    assert after - before == pytest.approx(3 * (40 - 12) * RATES.forward)
 
 
 def test_what_is_allowed_never_sums_to_more_than_the_budget(two: Screening) -> None:
