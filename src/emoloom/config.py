@@ -125,8 +125,9 @@ class ScreenConfig(BaseModel):
     ``zero_shot_limit`` those judged before fine-tuning. With more than one of ``rungs`` the candidates race
     (:mod:`emoloom.screen.race`): they are judged on ``race_limit`` records at each rung, and those named in ``keep`` never
     leave. ``probe_limit`` says how many of the training records the probe (:mod:`emoloom.screen.probe`) reads; 0 leaves it
-    out. ``lexicon`` names a fetched lexicon for weak VAD, or a file of word norms; by default the Warriner norms are used where
-    they have been fetched. What does not fit in ``budget`` is left out (:mod:`emoloom.screen.budget`).
+    out. Models compute in ``dtype``; heads, LoRA updates and losses stay in float32. ``lexicon`` names a fetched lexicon for
+    weak VAD, or a file of word norms; by default the Warriner norms are used where they have been fetched. What does not fit in
+    ``budget`` is left out (:mod:`emoloom.screen.budget`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -145,11 +146,18 @@ class ScreenConfig(BaseModel):
     keep: tuple[str, ...] = ()
     budget: Budget = Budget()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    dtype: Literal["float32", "bfloat16"] = "float32"
     lexicon: str | None = None
     data_dir: Path | None = None
     out: Path | None = None
     trust_remote_code: bool = False
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
+
+    @model_validator(mode="after")
+    def _updates_fit(self) -> Self:
+        if self.recipe.method == "full" and self.dtype != "float32":
+            raise ValueError(f"method full would lose its updates in {self.dtype} weights; use lora, or dtype float32")
+        return self
 
 
 class AblationConfig(ScreenConfig):

@@ -67,6 +67,7 @@ def test_the_same_plan_has_the_same_keys_wherever_it_is_written(model: Path, dat
         ({"eval": ("starter:test",)}, JUDGED),
         ({"zero_shot_limit": 1}, {"zero-shot"}),
         ({"probe_limit": 3}, {"probe"}),
+        ({"dtype": "bfloat16"}, MODEL),
         ({"recipe": {"batch_size": 4}}, TRAINED),
         ({"recipe": {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "epochs": 2}}, TRAINED),
         ({"recipe": {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "method": "full"}}, TRAINED),

@@ -26,6 +26,7 @@ def ablate(
         int | None, typer.Option(min=1, metavar="N", help="Seeds of the recipe without each of its parts.")
     ] = None,
     seed: options.Seed = None,
+    dtype: options.Dtype = None,
     lexicon: options.Lexicon = None,
     budget: options.Budget = None,
     plan_only: options.PlanOnly = False,
@@ -49,6 +50,7 @@ def ablate(
             "seeds": seeds,
             "part_seeds": part_seeds,
             "seed": seed,
+            "dtype": dtype,
             "lexicon": lexicon,
             "budget": budget or None,
             "data_dir": data_dir,

@@ -59,7 +59,7 @@ def packed_attention(
 def _prefix_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Causal attention among the prefix's tokens: q (K, G, P, D), k and v (K, P, D) -> (H, P, D)."""
     scores = q @ k[:, None].transpose(-1, -2) + mask
-    return (scores.softmax(dim=-1) @ v[:, None]).flatten(0, 1)
+    return (scores.softmax(dim=-1).to(v.dtype) @ v[:, None]).flatten(0, 1)
 
 
 def _own_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, pack: Pack, mask: torch.Tensor) -> torch.Tensor:
@@ -74,7 +74,8 @@ def _own_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, pack: Pack
         to_prefix = own_q.flatten(1, 2) @ k[:, :shared].transpose(-1, -2)
         scores = torch.cat([to_prefix.reshape(groups, rows, per_group * width, shared), scores], dim=-1)
     scores = scores.reshape(groups, rows, per_group, width, shared + width) + mask
-    weights = scores.softmax(dim=-1).flatten(2, 3)
+    # The mask is in float32, and so is the softmax.
+    weights = scores.softmax(dim=-1).to(v.dtype).flatten(2, 3)
     out = torch.zeros_like(own_q)
     if shared:
         to_prefix = weights[..., :shared].flatten(1, 2)

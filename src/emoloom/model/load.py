@@ -35,7 +35,7 @@ class Candidate:
 
     Attributes:
         name: the spec it was asked for by.
-        model: float32 causal language model in evaluation mode, with the packed attention.
+        model: causal language model in evaluation mode, with the packed attention.
         prompter: its tokenizer behind the contract's prompt.
         parameters: how many weights it has.
     """
@@ -69,8 +69,13 @@ def load_prompter(name: str, folder: Path, space: Taxonomy, *, trust_remote_code
     )
 
 
-def load_candidate(name: str, folder: Path, prompter: Prompter, *, trust_remote_code: bool = False) -> Candidate:
-    """The model in ``folder``, in float32 on the best device of this machine.
+def load_candidate(
+    name: str, folder: Path, prompter: Prompter, *, dtype: str = "float32", trust_remote_code: bool = False
+) -> Candidate:
+    """The model in ``folder`` on the best device of this machine.
+
+    Args:
+        dtype: ``float32`` or ``bfloat16``, of its weights and activations.
 
     Raises:
         EmoLoomError: the weights cannot be loaded.
@@ -88,7 +93,9 @@ def load_candidate(name: str, folder: Path, prompter: Prompter, *, trust_remote_
         if lacking := sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"]):
             raise ValueError(f"the weights lack or misfit {lacking[0]}")
         _check_packing(name, model)
-    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    # Only now: whether it can be packed shows in float32.
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = model.to(device, getattr(torch, dtype)).eval()
     return Candidate(name, model, prompter, sum(p.numel() for p in model.parameters()))
 
 

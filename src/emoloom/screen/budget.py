@@ -102,6 +102,14 @@ class Meter:
         self._keep({"seconds": self.spent.seconds, "cells": self._closed})
 
 
+def spent_before(timings: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, Any]:
+    """What earlier processes wrote down of a plan with these cells, for :class:`Meter`; of others nothing counts."""
+    spent = timings.get("spent", {})
+    keys = {cell.key for cell in cells}
+    known = {key: found for key, found in spent.get("cells", {}).items() if key in keys}
+    return {"seconds": spent.get("seconds", 0.0), "cells": known}
+
+
 def passed(budget: Budget, total: Price) -> str | None:
     """Which limit of the budget spending so much would pass, in words; None if none."""
     for value, limit, words in (

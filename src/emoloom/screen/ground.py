@@ -28,6 +28,7 @@ class PlannedModel:
     spec: str
     local: LocalModel
     prompter: Prompter
+    dtype: str
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -36,12 +37,14 @@ class PlannedModel:
             "weights": self.local.fingerprint,
             "trust_remote_code": self.local.trust_remote_code,
             "prompt": self.prompter.digest,
+            "dtype": self.dtype,
         }
 
     def load(self) -> Candidate:
         """The model itself, fresh from its files."""
         local = self.local
-        return load_candidate(local.name, local.folder, self.prompter, trust_remote_code=local.trust_remote_code)
+        trust = local.trust_remote_code
+        return load_candidate(local.name, local.folder, self.prompter, dtype=self.dtype, trust_remote_code=trust)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
             local = resolve(spec, trust_remote_code=config.trust_remote_code, say=say)
             trust = local.trust_remote_code
             prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
-            models.append(PlannedModel(str(spec), local, prompter))
+            models.append(PlannedModel(str(spec), local, prompter, config.dtype))
     return Ground(config, teacher, corpora, tuple(models), arms)
 
 

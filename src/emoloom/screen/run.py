@@ -19,7 +19,7 @@ from emoloom.model.load import Candidate
 from emoloom.screen import cell as work
 from emoloom.screen.ablation import ablation
 from emoloom.screen.baselines import Baseline, Lexicon, Majority, Tfidf
-from emoloom.screen.budget import BudgetSpentError, Meter, allow
+from emoloom.screen.budget import BudgetSpentError, Meter, allow, spent_before
 from emoloom.screen.cell import judge, make_row
 from emoloom.screen.cells import Cell, training_of
 from emoloom.screen.corpora import EvalSet
@@ -150,7 +150,8 @@ class _Runner:
         self._constant = constant_vad(plan.corpora.train)
         self._timings: dict[str, Any] = {"cells": {}, "spent": {}, **run.timings()}
         self._timings["rates"] = {name: asdict(found) for name, found in priced.rates.items()}
-        self._meter = Meter(plan.config.budget, priced.began, self._timings["spent"], self._note_spent)
+        before = spent_before(self._timings, plan.cells)
+        self._meter = Meter(plan.config.budget, priced.began, before, self._note_spent)
         self._steps: Counter[str] = Counter()
         self._keep = {model.local.name for model in plan.models if model.spec in plan.config.keep}
         self._left: set[str] = set()

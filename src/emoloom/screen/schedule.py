@@ -9,7 +9,7 @@ from pathlib import Path
 
 from emoloom.assets.cache import Say
 from emoloom.errors import EmoLoomError, is_out_of_memory
-from emoloom.screen.budget import allow, candidates_of, ending, expected, passed
+from emoloom.screen.budget import allow, candidates_of, ending, expected, passed, spent_before
 from emoloom.screen.cells import Cell, training_of
 from emoloom.screen.ground import PlannedModel
 from emoloom.screen.plan import Plan
@@ -151,9 +151,10 @@ def _measure(model: PlannedModel, plan: Plan) -> Rates:
 def open_schedule(plan: Plan, priced: Priced) -> Schedule:
     """The schedule of what is left of a plan, with what earlier processes spent; raises as :func:`schedule`."""
     timings = folder_of(plan).timings()
-    closed = timings.get("spent", {}).get("cells", {})
+    before = spent_before(timings, plan.cells)
+    closed = before["cells"]
     spent = Price(
-        timings.get("spent", {}).get("seconds", 0.0) + time.monotonic() - priced.began,
+        before["seconds"] + time.monotonic() - priced.began,
         sum(cell["examples"] for cell in closed.values()),
         sum(cell["tokens"] for cell in closed.values()),
     )

@@ -81,7 +81,7 @@ def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say
     readouts = {cell.readout: cell for cell in cells if (cell.candidate, cell.stage) == (name, "tuned")}
     config = ScreenConfig.model_validate(manifest["config"])
     expected = next(c["sha256"] for c in manifest["candidates"] if c["name"] == name)
-    base = load_model(name, say, trust=config.trust_remote_code, expected=expected)
+    base = load_model(name, say, trust=config.trust_remote_code, dtype=config.dtype, expected=expected)
     lexicon = manifest["lexicon"]
     teacher = load_teacher(config.lexicon or lexicon["name"]) if lexicon else Teacher()
     if lexicon_identity(teacher) != lexicon:
@@ -113,7 +113,7 @@ def _winner(folder: RunFolder, model: str | None) -> str:
     return model or trained[0]
 
 
-def load_model(name: str, say: Say, *, trust: bool, expected: str | None = None) -> Candidate:
+def load_model(name: str, say: Say, *, trust: bool, dtype: str = "float32", expected: str | None = None) -> Candidate:
     """The untrained model of a spec.
 
     Raises:
@@ -128,7 +128,7 @@ def load_model(name: str, say: Say, *, trust: bool, expected: str | None = None)
             "the model has changed since the run trained it", where=name, remedy="Restore it, or screen it again."
         )
     prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
-    return load_candidate(local.name, local.folder, prompter, trust_remote_code=trust)
+    return load_candidate(local.name, local.folder, prompter, dtype=dtype, trust_remote_code=trust)
 
 
 def evaluate_model(

@@ -109,7 +109,8 @@ def _answers(
     """The cell's answers to ``records``, each from forwards of its own."""
     trust = manifest["config"]["trust_remote_code"]
     expected = next(c["sha256"] for c in manifest["candidates"] if c["name"] == cell.candidate)
-    candidate = load_model(cell.candidate, say, trust=trust, expected=expected)
+    dtype = manifest["config"].get("dtype", "float32")
+    candidate = load_model(cell.candidate, say, trust=trust, dtype=dtype, expected=expected)
     if cell.stage == "tuned":
         named = {(c["candidate"], c["arm"]): c["key"] for c in manifest["cells"] if c["stage"] == "training"}
         training = run.cell(named[cell.candidate, cell.arm])
