@@ -79,14 +79,15 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seconds: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     examples: Count | None = None
     tokens: Count | None = None
-    memory: Annotated[float, Field(gt=0)] | None = None
+    memory: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _spelled(cls, limits: Any) -> Any:
+        limits = [limits] if isinstance(limits, str) else limits
         if not isinstance(limits, list | tuple):
             return limits
         found: dict[str, float] = {}

@@ -19,16 +19,20 @@ import emoloom.screen.budget
 import emoloom.screen.price
 import emoloom.screen.run
 import emoloom.screen.schedule
-from emoloom.config import Budget, ScreenConfig
+from emoloom.cli.runs import _described
+from emoloom.config import AblationConfig, Budget, ScreenConfig
 from emoloom.errors import EmoLoomError
 from emoloom.report.table import print_leaderboard
 from emoloom.screen.budget import BudgetSpentError, Meter, allow, passed
 from emoloom.screen.cost import Cost
+from emoloom.screen.plan import make_ablation_plan
 from emoloom.screen.price import Price, Prices, Rates
 from emoloom.screen.schedule import schedule
+from emoloom.screen.verify import replay
 from emoloom.store.check import check
 from emoloom.store.journal import Journal
 from emoloom.store.run import RunFolder
+from emoloom.store.standing import state
 
 RATES = Rates(load=1.0, example=0.5, forward=0.1, memory=1e9)
 
@@ -76,6 +80,10 @@ def test_limits_have_units(limit: str, expected: dict[str, float]) -> None:
 def test_other_limits_are_refused(limits: list[str]) -> None:
     with pytest.raises(ValidationError, match=r"limit|greater than|valid integer"):
         Budget.model_validate(limits)
+
+
+def test_one_limit_needs_no_list() -> None:
+    assert Budget.model_validate("90m") == budget("90m")
 
 
 def test_a_budget_survives_the_manifest() -> None:
@@ -234,7 +242,7 @@ def test_the_nearest_plan_fits(two: Screening, limits: tuple[str, ...]) -> None:
 
 
 def test_memory_that_a_candidate_needs_is_looked_at_before(two: Screening) -> None:
-    with pytest.raises(EmoLoomError, match="bytes of memory"):
+    with pytest.raises(EmoLoomError, match="GB of memory"):
         schedule_of(two("900MB"))
     assert not any(line.cut for line in schedule_of(two("1100MB")).lines)
 
@@ -266,7 +274,7 @@ def test_tokens_are_counted_and_never_overspent(two: Screening) -> None:
         assert cuts(run)
 
 
-def test_a_run_without_any_time_left_ends_with_an_empty_board(two: Screening) -> None:
+def test_a_run_without_any_time_left_ends_with_an_empty_board(two: Screening, model: Path, second: Path) -> None:
     run = screen(two("0.001s"))
     board = run.read_json("leaderboard.json")
     assert (board["rows"], board["ranking"]) == ([], [])
@@ -275,6 +283,33 @@ def test_a_run_without_any_time_left_ends_with_an_empty_board(two: Screening) ->
     assert (run.path / "report.html").exists()
     print_leaderboard(run)
     assert check(run.path).findings == []
+    assert _described(run) == (f"path:{model}, path:{second}", "")
+
+
+def test_what_a_cut_run_has_is_replayed(two: Screening) -> None:
+    run = screen(two("17examples"))
+    replayed, findings = replay(run, 4, random.Random(0), None, lambda *_: None, lambda _: None)
+    assert (replayed, findings) == (4, [])
+    assert state(run) == "finished"
+
+
+def test_who_is_cut_at_a_rung_leaves_the_race(two: Screening) -> None:
+    """5 examples pay for one candidate as far as the rung (3 trained, 2 judged), and for nobody's whole training."""
+    run = screen(two("5examples", rungs=2, race_limit=2))
+    lost = [name for name, stage in cuts(run) if stage == "race"]
+    assert len(lost) == 1
+    assert (lost[0], "training") not in cuts(run)
+    assert spent_examples(run) <= 5
+    assert not [row for row in run.read_json("leaderboard.json")["rows"] if row["stage"] == "tuned"]
+
+
+def test_an_ablation_is_refused_unless_every_arm_is_paid(model: Path, data: Path, tmp_path: Path) -> None:
+    settings = small(model, data, tmp_path / "run", budget=["20examples"], recipe={"l_cls": 1.0, "l_reg": 1.0})
+    config = AblationConfig.model_validate(settings.model_dump() | {"seeds": 1, "readout": ("scored", "free")})
+    planned = make_ablation_plan(config, lambda _: None)
+    prices = Prices(planned, {planned.models[0].local.name: RATES}, {})
+    with pytest.raises(EmoLoomError, match="20 examples, does not pay for every arm"):
+        schedule(planned, prices, Price(), ())
 
 
 @pytest.mark.usefixtures("clock")

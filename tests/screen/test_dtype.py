@@ -42,6 +42,13 @@ def test_weights_and_logits_are_in_it(model: Path) -> None:
     assert torch.allclose(low[: len(own)].float(), high, atol=0.05 * float(high.abs().max()))
 
 
+def test_rotary_frequencies_stay_in_float32(model: Path) -> None:
+    buffers = dict(half(model).model.named_buffers())
+    assert {buffer.dtype for name, buffer in buffers.items() if "inv_freq" in name} == {torch.float32}
+    exact = dict(load_tiny(model).model.named_buffers())
+    assert all(torch.equal(buffer, exact[name]) for name, buffer in buffers.items())
+
+
 def test_both_decoders_write_the_same(model: Path) -> None:
     candidate = half(model)
     rng = random.Random(0)

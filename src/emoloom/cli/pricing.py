@@ -15,6 +15,9 @@ def price_plan(plan: Plan, say: Say, began: float, *, always: bool) -> Priced:
         EmoLoomError: the budget does not pay for one trained candidate.
     """
     priced = measured(plan, say, began, always=always)
-    if priced.rates and not folder_of(plan).is_sealed:
-        print_schedule(open_schedule(plan, priced))
+    if always or plan.config.budget.is_limited:
+        if folder_of(plan).is_sealed:
+            say(f"{folder_of(plan).path}: this plan is finished already")
+        else:
+            print_schedule(open_schedule(plan, priced))
     return priced

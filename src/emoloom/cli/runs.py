@@ -74,7 +74,7 @@ def _described(run: RunFolder) -> tuple[str, str]:
     """A run's candidates and its leader, as far as its files tell: a damaged run is listed, too."""
     try:
         names = ", ".join(candidate["name"] for candidate in run.read_json(MANIFEST)["candidates"])
-        ranked = (run.path / LEADERBOARD).exists()
-        return names, run.read_json(LEADERBOARD)["ranking"][0]["candidate"] if ranked else ""
+        ranking = run.read_json(LEADERBOARD)["ranking"] if (run.path / LEADERBOARD).exists() else []
+        return names, ranking[0]["candidate"] if ranking else ""
     except EmoLoomError as error:
         return f"? ({error.problem})", ""

@@ -93,9 +93,10 @@ def load_candidate(
         if lacking := sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"]):
             raise ValueError(f"the weights lack or misfit {lacking[0]}")
         _check_packing(name, model)
-    # Only now: whether it can be packed shows in float32.
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = model.to(device, getattr(torch, dtype)).eval()
+    # Only now: whether it can be packed shows in float32. Buffers stay in it: rotary frequencies lose whole turns in bfloat16.
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(getattr(torch, dtype))
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     return Candidate(name, model, prompter, sum(p.numel() for p in model.parameters()))
 
 

@@ -116,7 +116,7 @@ def passed(budget: Budget, total: Price) -> str | None:
         (total.seconds, budget.seconds, "{:.0f} s"),
         (total.examples, budget.examples, "{} examples"),
         (total.tokens, budget.tokens, "{} tokens"),
-        (total.memory, budget.memory, "{:.3g} bytes of memory"),
+        (total.memory / 1e9, budget.memory and budget.memory / 1e9, "{:.3g} GB of memory"),
     ):
         if limit is not None and value > limit:
             return words.format(limit)
@@ -143,37 +143,47 @@ def allow(cell: Cell, behind: Sequence[Cell], plan: Plan, prices: Prices, spent:
         behind: the cells still to come that are not cut, in order.
         spent: everything before it.
     """
-    first = plan.config.readout[0]
     # Memory is not used up: what the cells before held says nothing.
     total = Price(spent.seconds, spent.examples, spent.tokens) + ending(plan)
     reserve = ending(plan)
     still = [cell, *behind]
     running = candidates_of(still)
-    for other in sorted(still, key=lambda c: _rank(c, first)):
+    for other in sorted(still, key=lambda c: _rank(c, plan)):
         price = expected(other, running, plan, prices)
         if other.stage == "training":
             # Weights that nobody can judge are worth nothing.
-            price += sum((expected(c, running, plan, prices) for c in behind if _is_answer(c, other, first)), Price())
-        elif any(_is_answer(other, c, first) for c in still):
+            price += sum((expected(c, running, plan, prices) for c in behind if _is_answer(c, other, plan)), Price())
+        elif any(_is_answer(other, c, plan) for c in still):
             continue
         refused = passed(plan.config.budget, total + price)
         if other == cell:
             return Allowance(reserve, refused)
         if refused is None:
             total += replace(price, memory=0.0)
-            reserve += replace(price, memory=0.0) if _rank(other, first) < _rank(cell, first) else Price()
+            reserve += replace(price, memory=0.0) if _rank(other, plan) < _rank(cell, plan) else Price()
     raise ValueError(f"{cell} is paid with its training, which is still to come")
 
 
-def _is_answer(cell: Cell, training: Cell, readout: str) -> bool:
-    """Whether ``cell`` is the answers of ``training`` that rank."""
-    return (training.stage, cell.stage, cell.readout, cell.candidate, cell.arm) == (
-        "training", "tuned", readout, training.candidate, training.arm,
-    )  # fmt: skip
+def leads_to(lost: Cell, cell: Cell) -> bool:
+    """Whether ``cell`` cannot be done without ``lost``: answers without their training, or what comes after a rung."""
+    if (lost.candidate, lost.arm) != (cell.candidate, cell.arm) or cell.stage not in ("race", "training", "tuned"):
+        return False
+    return lost.stage == "race" or (lost.stage == "training" and cell.stage == "tuned")
 
 
-def _rank(cell: Cell, first: str) -> int:
-    return _SECOND_READOUT if cell.stage == "tuned" and cell.readout != first else _RANKS[cell.stage]
+def _is_answer(cell: Cell, training: Cell, plan: Plan) -> bool:
+    """Whether ``cell`` is the answers of ``training`` that rank: by the first readout that its arm has."""
+    return training.stage == "training" and cell == _first_answers(training, plan)
+
+
+def _first_answers(cell: Cell, plan: Plan) -> Cell | None:
+    mine = (c for c in plan.cells if (c.stage, c.candidate, c.arm) == ("tuned", cell.candidate, cell.arm))
+    return next(mine, None)
+
+
+def _rank(cell: Cell, plan: Plan) -> int:
+    is_second = cell.stage == "tuned" and cell != _first_answers(cell, plan)
+    return _SECOND_READOUT if is_second else _RANKS[cell.stage]
 
 
 def expected(cell: Cell, running: int, plan: Plan, prices: Prices) -> Price:

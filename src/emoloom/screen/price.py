@@ -39,6 +39,7 @@ _FORWARDS = {"tuned": 12.0, "race": 12.0, "zero-shot": 30.0, "probe": 1.5}
 _SCORED = 1.2
 # Seconds a training record: TF-IDF with its 28 regressions and 3 ridges, 480 to 1,500 records.
 _BASELINE = 4e-3
+TFIDF = "baseline:tfidf"
 # Seconds a judged record: two judgements of a cell, with their resamples.
 _JUDGED = 4e-3
 
@@ -129,7 +130,7 @@ class Prices:
         self._rates = rates
         self._recipes = {arm.name: arm.recipe for arm in plan.arms}
         self._lengths = self._mean_lengths()
-        self._units = self._observed(spent)
+        self._units = self._mean_units(spent)
         self._train = len(plan.corpora.train)
         self._limit: int | None = None
 
@@ -139,13 +140,20 @@ class Prices:
         other._train, other._limit = train, limit
         return other
 
+    def observed(self, spent: Mapping[str, Mapping[str, Any]]) -> Prices:
+        """The prices once cells have taken what ``spent`` says."""
+        other = copy.copy(self)
+        other._units = self._mean_units(spent)
+        return other
+
     def of(self, cell: Cell) -> Price:
         """The price of a cell from its beginning."""
         prompt, reply = self._lengths
         train = self._train
         judged = self.judged(cell)
         if cell.stage == "baseline":
-            return Price(train * _BASELINE + judged * _JUDGED)
+            fitted = train if cell.candidate == TFIDF else 0
+            return Price(fitted * _BASELINE + judged * _JUDGED)
         rates = self._rates[cell.candidate]
         unit = self._unit(cell)
         if cell.stage == "training":
@@ -187,7 +195,7 @@ class Prices:
         assumed = _SCORED if cell.readout == "scored" else _FORWARDS[cell.stage]
         return self._units.get((cell.stage, cell.readout), assumed) * rates.forward
 
-    def _observed(self, spent: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], float]:
+    def _mean_units(self, spent: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], float]:
         """By stage and readout, how many of its candidate's units a record took; the mean over finished cells."""
         found: dict[tuple[str, str], list[float]] = {}
         for cell in self._plan.cells:

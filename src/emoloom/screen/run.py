@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -220,17 +221,24 @@ class _Runner:
             return str(known["reason"]) if (known["event"], known.get("key")) == ("cut", cell.key) else None
         if cell.stage == "tuned" and self._trained_by(cell) in self._cut:
             return "its training was cut"
-        if not self._plan.config.budget.is_limited or self._is_done(cell):
+        done = self._is_done(cell) or self._run.cell(cell.key).failure()
+        if not self._plan.config.budget.is_limited or done:
             return None
         cells = self._plan.cells
         behind = [c for c in cells[cells.index(cell) + 1 :] if c.candidate not in self._left and c not in self._cut]
-        prices = Prices(self._plan, self._rates, self._timings["cells"])
+        prices = self._prices.observed(self._timings["cells"])
         allowance = allow(cell, behind, self._plan, prices, self._meter.spent)
         self._reserve = allowance.reserve
         return f"it does not fit in the budget of {allowance.refused}" if allowance.refused else None
 
+    @cached_property
+    def _prices(self) -> Prices:
+        return Prices(self._plan, self._rates, {})
+
     def _lose(self, cell: Cell, reason: str) -> None:
-        """Cuts a cell."""
+        """Cuts a cell; a candidate that is not judged at a rung leaves the race."""
+        if cell.stage == "race":
+            self._left.add(cell.candidate)
         self._run.cell(cell.key).drop()
         self._journal.record("cut", **asdict(cell), reason=reason)
         self._cut[cell] = reason

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from emoloom.assets.cache import Say
 from emoloom.errors import EmoLoomError, is_out_of_memory
-from emoloom.screen.budget import allow, candidates_of, ending, expected, passed, spent_before
-from emoloom.screen.cells import Cell, training_of
+from emoloom.screen.budget import allow, candidates_of, ending, expected, leads_to, passed, spent_before
+from emoloom.screen.cells import Cell
 from emoloom.screen.ground import PlannedModel
 from emoloom.screen.plan import Plan
 from emoloom.screen.price import TOO_LARGE, Price, Prices, Rates, calibrate
@@ -65,9 +65,8 @@ def schedule(plan: Plan, prices: Prices, spent: Price, closed: Collection[str]) 
         if cell.key in closed:
             continue
         price = expected(cell, candidates_of(plan.cells), plan, prices)
-        if cell.stage == "tuned" and training_of(cell, plan.cells) in unpaid:
-            refused: str | None = unpaid[training_of(cell, plan.cells)]
-        else:
+        refused = next((why for lost, why in unpaid.items() if leads_to(lost, cell)), None)
+        if refused is None:
             refused = allow(cell, plan.cells[number + 1 :], plan, prices, spent).refused
         total += price
         if refused is None:
@@ -77,9 +76,11 @@ def schedule(plan: Plan, prices: Prices, spent: Price, closed: Collection[str]) 
         lines.append(Line(cell, price, refused))
     nearest = _nearest(plan, prices, before) if any(line.cut for line in lines) else None
     answers = [line for line in lines if line.cell.stage == "tuned"]
-    if answers and not closed and all(line.cut for line in answers):
+    limits = [line.cut for line in answers if line.cut]
+    lacks = "every arm" if len(plan.arms) > 1 else "one trained candidate"
+    if not closed and limits and (len(plan.arms) > 1 or len(limits) == len(answers)):
         raise EmoLoomError(
-            f"the budget, {answers[0].cut}, does not pay for one trained candidate; the plan would take {spell(total)}",
+            f"the budget, {limits[0]}, does not pay for {lacks}; the plan would take {spell(total)}",
             where="budget",
             remedy=f"All of it would fit with {nearest}." if nearest else "Raise it.",
         )
@@ -93,7 +94,7 @@ def _nearest(plan: Plan, prices: Prices, before: Price) -> str | None:
     both = [(int(share * records), int(share * largest)) for share in _SHARES]
     for train, limit in fewer + both:
         if min(train, limit) < 1:
-            break
+            continue
         total = sum_of(plan, prices.scaled(train, limit), before)
         if not passed(plan.config.budget, replace(total, seconds=total.seconds / _LEEWAY)):
             return f"--train-limit {train}" + (f" --limit {limit}" if limit < largest else "")

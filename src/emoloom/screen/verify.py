@@ -78,7 +78,7 @@ def _draw(run: RunFolder, manifest: Mapping[str, Any], n: int, rng: random.Rando
     pool = [
         _Sample(cell, line, row)
         for cell in cells
-        if not run.cell(cell.key).failure()
+        if run.cell(cell.key).metrics() is not None
         for line, row in enumerate(run.cell(cell.key).replies(), start=1)
     ]
     return rng.sample(pool, min(n, len(pool)))

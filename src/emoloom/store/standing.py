@@ -11,7 +11,7 @@ from emoloom.store.files import disk_errors
 from emoloom.store.lock import holder, locked
 from emoloom.store.run import JOURNAL, MANIFEST, RunFolder
 
-_DONE = ("cell", "trained", "failed")
+_DONE = ("cell", "trained", "failed", "cut")
 
 
 def cells_done(run: RunFolder) -> int:
