@@ -145,12 +145,3 @@ def test_a_mixture_cools_and_does_not_heat() -> None:
     with pytest.raises(EmoLoomError, match=r"t_min 3\.0 is above t_max 2\.0"):
         load_config(None, {"model": ["pypi:a"], "recipe": {"t_min": 3.0, "t_max": 2.0}}, ScreenConfig)
     assert Recipe(t_min=2.0, t_max=2.0).t_max == 2.0
-
-
-def test_both_heads_are_needed_to_score() -> None:
-    assert [Recipe(l_cls=a, l_reg=b).has_heads for a, b in ((0, 0), (1, 0), (0, 1), (1, 1))] == [
-        False,
-        False,
-        False,
-        True,
-    ]

@@ -59,11 +59,6 @@ class Recipe(BaseModel):
         return self
 
     @property
-    def has_heads(self) -> bool:
-        """Whether it trains both heads, which the ``scored`` readout reads."""
-        return self.l_cls > 0 and self.l_reg > 0
-
-    @property
     def rate(self) -> float:
         """The peak learning rate: the one given, or the method's default."""
         return self.learning_rate or {"lora": 1e-3, "full": 5e-5}[self.method]

@@ -29,9 +29,10 @@ def test_they_come_back_as_they_were(tmp_path: Path) -> None:
     assert (tmp_path / FILE).read_bytes() == first
 
 
-def test_an_adapter_without_heads_says_so(tmp_path: Path) -> None:
-    with pytest.raises(EmoLoomError, match=r"trained without heads.*l_cls"):
+def test_heads_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(EmoLoomError, match="the heads cannot be read") as caught:
         load_heads(tmp_path)
+    assert caught.value.where == str(tmp_path / FILE)
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x08\0\0\0\0\0\0\0{}      "])

@@ -86,14 +86,15 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     assert (low, high) == (pytest.approx(0.0, abs=0.01), pytest.approx(0.2, abs=0.01))
 
 
-def test_an_arm_is_compared_by_its_first_readout_and_by_those_that_both_have() -> None:
-    by_readout = {("full", "scored"): 0.5, ("full", "free"): 0.4, ("plain", "free"): 0.3}
+def test_an_arm_is_compared_by_its_first_readout_plain_by_the_first_that_writes_and_all_by_each() -> None:
+    by_readout = {("full", "scored"): 0.5, ("full", "free"): 0.4, ("plain", "scored"): 0.35, ("plain", "free"): 0.3}
     by_readout |= {("no-vad", "scored"): 0.45, ("no-vad", "free"): 0.41}
     arms = {(f"{arm}/0", readout): {"a": scores(f1)} for (arm, readout), f1 in by_readout.items()}
     found = ablation(arms, ("scored", "free"), seed=0)
     gaps = {key: (found[key]["readouts"], found[key]["strict_macro_f1"]["difference"]) for key in found["differences"]}
     assert gaps == {
         "full_minus_plain": (["scored", "free"], pytest.approx(0.2)),
+        "full_minus_plain_scored": (["scored", "scored"], pytest.approx(0.15)),
         "full_minus_plain_free": (["free", "free"], pytest.approx(0.1)),
         "full_minus_no_vad": (["scored", "scored"], pytest.approx(0.05)),
         "full_minus_no_vad_free": (["free", "free"], pytest.approx(-0.01)),

@@ -251,8 +251,8 @@ def test_a_race_is_priced_by_who_is_expected_to_stay(two: Screening) -> None:
     raced = schedule_of(two(rungs=2, race_limit=2))
     by_stage = {(line.cell.candidate, line.cell.stage): line.price for line in raced.lines}
     training = [price.examples for (_, stage), price in by_stage.items() if stage == "training"]
-    # One of two goes on, from the 3 examples of the rung to 6.
-    assert training == [2, 2]
+    # One of two goes on to 6 examples; the rung at 3 paused after the second batch of two.
+    assert training == [1, 1]
 
 
 def test_never_more_is_spent_than_there_is(two: Screening) -> None:
@@ -294,13 +294,20 @@ def test_what_a_cut_run_has_is_replayed(two: Screening) -> None:
 
 
 def test_who_is_cut_at_a_rung_leaves_the_race(two: Screening) -> None:
-    """5 examples pay for one candidate as far as the rung (3 trained, 2 judged), and for nobody's whole training."""
-    run = screen(two("5examples", rungs=2, race_limit=2))
+    """These pay for one candidate: to the rung (two batches trained, 2 judged), to the end (2 trained) and its 3 answers."""
+    run = screen(two("11examples", rungs=2, race_limit=2))
     lost = [name for name, stage in cuts(run) if stage == "race"]
     assert len(lost) == 1
     assert (lost[0], "training") not in cuts(run)
-    assert spent_examples(run) <= 5
-    assert not [row for row in run.read_json("leaderboard.json")["rows"] if row["stage"] == "tuned"]
+    assert spent_examples(run) == 11
+    (tuned,) = (row for row in run.read_json("leaderboard.json")["rows"] if row["stage"] == "tuned" and row["metrics"])
+    assert tuned["candidate"] != lost[0]
+
+
+def test_a_race_that_nobody_can_finish_is_not_begun(two: Screening) -> None:
+    run = screen(two("10examples", rungs=2, race_limit=2))
+    assert sum(stage == "race" for _, stage in cuts(run)) == 2
+    assert not [key for key in run.timings()["cells"] if run.timings()["cells"][key].get("trained_examples")]
 
 
 def test_an_ablation_is_refused_unless_every_arm_is_paid(model: Path, data: Path, tmp_path: Path) -> None:

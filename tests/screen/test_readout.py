@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -88,11 +89,21 @@ def test_a_run_without_the_readout_says_so(finished: RunFolder, model: Path) -> 
         open_model(f"path:{model}", None, "score", quiet)
 
 
-def test_heads_that_are_not_trained_cannot_score(model: Path, data: Path, tmp_path: Path) -> None:
-    for part in ("l_cls", "l_reg"):
-        with pytest.raises(EmoLoomError, match="needs trained heads"):
-            screen(small(model, data, tmp_path / "run", readout=("scored",), recipe=RECIPE | {part: 0.0}))
-    assert not (tmp_path / "run").exists()
+def test_a_plain_training_is_scored_too(model: Path, data: Path, tmp_path: Path) -> None:
+    plain = screen(small(model, data, tmp_path / "run", readout=("scored",), recipe={"batch_size": 2, "rank": 2}))
+    assert (cell(plain, "tuned", "scored") / "heads.safetensors").exists()
+    assert not list(plain.path.rglob("adapter/heads.safetensors"))
+
+
+def test_damaged_heads_are_named(run: RunFolder, tmp_path: Path) -> None:
+    copied = RunFolder(tmp_path / "run")
+    shutil.copytree(run.path, copied.path)
+    heads = cell(copied, "tuned", "scored") / "heads.safetensors"
+    heads.write_bytes(heads.read_bytes()[:-9])
+    opened = open_model(None, copied.path, "scored", quiet)
+    with pytest.raises(EmoLoomError, match="the heads cannot be read") as caught:
+        list(predict_lines(opened, [Request(id="1", text="good")], lambda *_: None))
+    assert caught.value.where == str(heads)
 
 
 def test_twice_is_the_same_bytes(run: RunFolder, model: Path, data: Path, tmp_path: Path) -> None:

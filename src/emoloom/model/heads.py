@@ -1,4 +1,8 @@
-"""Light heads beside the language model's own: log-odds of labels and VAD, read where the first label is about to be written."""
+"""Light heads beside the language model's own: log-odds of labels and VAD, read where the first label is about to be written.
+
+Training moves them with the model (``L_cls``, ``L_reg``) and leaves them beside the adapter; the ``scored`` readout fits its own
+to the finished model.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from emoloom.model.labelling import among_labels
 from emoloom.store.files import write_atomic
 
 FILE = "heads.safetensors"
-"""Where the heads lie, beside the adapter."""
+"""Where heads lie in their folder."""
 _AXES = 3
 # A probability of 1 has no odds.
 _SUREST = -1e-4
@@ -57,25 +61,23 @@ class Heads(torch.nn.Module):
 
 
 def save_heads(heads: Heads, folder: Path) -> None:
-    """Writes the heads into an adapter's folder, atomically."""
+    """Writes the heads into a folder, atomically."""
     state = {name: tensor.cpu().contiguous() for name, tensor in heads.state_dict().items()}
     write_atomic(folder / FILE, save(state, metadata={"format": "pt"}))
 
 
 def load_heads(folder: Path) -> Heads:
-    """The heads in an adapter's folder.
+    """The heads in a folder.
 
     Raises:
         EmoLoomError: there are none, or the file is damaged.
     """
     path = folder / FILE
-    remedy = "Train with l_cls and l_reg above 0, or use another readout."
+    remedy = "Restore the file from a copy, or remove its folder and run again."
     try:
         state = load_file(path)
         heads = Heads(state["label.weight"].shape[1], state["log_shares"].tolist())
         heads.load_state_dict(state)
-    except FileNotFoundError as error:
-        raise EmoLoomError("this adapter was trained without heads", where=str(folder), remedy=remedy) from error
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise EmoLoomError(f"the heads cannot be read: {error}", where=str(path), remedy=remedy) from error
     return heads.eval()

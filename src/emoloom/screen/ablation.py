@@ -10,6 +10,7 @@ import numpy as np
 from emoloom.evaluate.bootstrap import Estimate, mean_estimate
 from emoloom.evaluate.paired import difference
 from emoloom.evaluate.score import Scores
+from emoloom.screen.arms import PLAIN
 
 METRICS = {"strict_macro_f1": "strict_macro_f1", "ccc_mean": "vad_ccc_mean", "flip_test": "flip_test"}
 """Name in ``ablation.json`` -> metric of a corpus. Each is the mean over the corpora that have it; CCC only against gold VAD."""
@@ -25,9 +26,9 @@ def ablation(
     """The content of ``ablation.json``.
 
     ``arms`` holds the figures of each arm by each readout, means over its seeds. ``full_minus_ARM`` compares every arm by the
-    first of the ``readouts`` that it has (without heads nothing is scored), ``full_minus_ARM_READOUT`` by one that both have:
-    paired differences on the seeds that both have, with 95% intervals from resampling records and, where there are several,
-    seeds. ``differences`` lists these keys.
+    first of the ``readouts``, but plain fine-tuning by the first in which it writes, as it is used: the ``scored`` readout is a
+    part of the method. ``full_minus_ARM_READOUT`` compares both by one. Paired differences on the seeds that both have, with 95%
+    intervals from resampling records and, where there are several, seeds. ``differences`` lists these keys.
 
     Args:
         arms: (``ARM/SEED``, readout) -> scores by evaluation set.
@@ -66,7 +67,8 @@ def _comparisons(
     full, *others = names
     for name in others:
         key = f"{full}_minus_{name.replace('-', '_')}"
-        first = by_arm[full][0], by_arm[name][0]
+        written = [readout for readout in by_arm[name] if readout != "scored"]
+        first = by_arm[full][0], (written or by_arm[name])[0] if name == PLAIN else by_arm[name][0]
         yield key, (full, first[0]), (name, first[1])
         for readout in by_arm[full]:
             if readout in by_arm[name] and (readout, readout) != first:

@@ -18,6 +18,8 @@ class Arm:
     seed: int
 
 
+FULL, PLAIN = "full", "plain"
+"""The arm with the whole recipe, and the one without any part of it."""
 PARTS: Mapping[str, Mapping[str, Any]] = {
     "cls": {"l_cls": 0.0},
     "reg": {"l_reg": 0.0},
@@ -33,12 +35,12 @@ def ablation_arms(config: AblationConfig) -> tuple[Arm, ...]:
     """``full``, ``plain`` and ``no-PART`` for every part that the recipe has, each with its seeds: ``ARM/SEED``."""
     full = config.recipe
     plain = {key: value for changes in PARTS.values() for key, value in changes.items()}
-    recipes = {"full": full, "plain": full.model_copy(update=plain)}
+    recipes = {FULL: full, PLAIN: full.model_copy(update=plain)}
     recipes |= {f"no-{part}": full.model_copy(update=changes) for part, changes in PARTS.items()}
-    seeds = {name: config.seeds if name in ("full", "plain") else config.part_seeds for name in recipes}
+    seeds = {name: config.seeds if name in (FULL, PLAIN) else config.part_seeds for name in recipes}
     return tuple(
         Arm(f"{name}/{seed}", recipe, seed)
         for name, recipe in recipes.items()
-        if name in ("full", "plain") or recipe != full
+        if name in (FULL, PLAIN) or recipe != full
         for seed in range(seeds[name])
     )

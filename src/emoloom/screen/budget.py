@@ -20,7 +20,7 @@ from emoloom.screen.plan import Plan
 from emoloom.screen.price import Price, Prices
 
 # Who goes first where not all can be paid: which candidate is best, what it must beat, then the rest.
-_RANKS = {"training": 0, "tuned": 0, "race": 1, "baseline": 2, "probe": 4, "zero-shot": 5}
+_RANKS = {"race": 0, "training": 1, "tuned": 1, "baseline": 2, "probe": 4, "zero-shot": 5}
 _SECOND_READOUT = 3
 # Seconds kept for the leaderboard, its intervals and the report, and for each cell in them.
 _ENDING, _ENDING_EACH = 2.0, 0.1
@@ -147,18 +147,25 @@ def allow(cell: Cell, behind: Sequence[Cell], plan: Plan, prices: Prices, spent:
     total = Price(spent.seconds, spent.examples, spent.tokens) + ending(plan)
     reserve = ending(plan)
     still = [cell, *behind]
-    running = candidates_of(still)
+    lost: list[Cell] = []
     for other in sorted(still, key=lambda c: _rank(c, plan)):
-        price = expected(other, running, plan, prices)
-        if other.stage == "training":
-            # Weights that nobody can judge are worth nothing.
+        if any(leads_to(gone, other) for gone in lost):
+            continue
+        running = candidates_of([c for c in still if not any(leads_to(gone, c) for gone in lost)])
+        price, kept = expected(other, running, plan, prices), Price()
+        if other.stage == "race":
+            # A race that nobody can finish is worth nothing, nor are weights that nobody can judge.
+            kept = _dearest_way(other, still, plan, prices)
+        elif other.stage == "training":
             price += sum((expected(c, running, plan, prices) for c in behind if _is_answer(c, other, plan)), Price())
         elif any(_is_answer(other, c, plan) for c in still):
             continue
-        refused = passed(plan.config.budget, total + price)
+        refused = passed(plan.config.budget, total + price + kept)
         if other == cell:
-            return Allowance(reserve, refused)
-        if refused is None:
+            return Allowance(reserve + replace(kept, memory=0.0), refused)
+        if refused:
+            lost.append(other)
+        else:
             total += replace(price, memory=0.0)
             reserve += replace(price, memory=0.0) if _rank(other, plan) < _rank(cell, plan) else Price()
     raise ValueError(f"{cell} is paid with its training, which is still to come")
@@ -169,6 +176,21 @@ def leads_to(lost: Cell, cell: Cell) -> bool:
     if (lost.candidate, lost.arm) != (cell.candidate, cell.arm) or cell.stage not in ("race", "training", "tuned"):
         return False
     return lost.stage == "race" or (lost.stage == "training" and cell.stage == "tuned")
+
+
+def _dearest_way(rung: Cell, still: Sequence[Cell], plan: Plan, prices: Prices) -> Price:
+    """What the candidate with the dearest way takes from a rung to its answers: further rungs, training, answers."""
+    ways: dict[str, Price] = {}
+    for cell in still:
+        is_later = cell.stage == "race" and cell.examples > rung.examples
+        if is_later or cell.stage == "training" or cell == _first_answers(cell, plan):
+            ways[cell.candidate] = ways.get(cell.candidate, Price()) + prices.of(cell)
+    return Price(
+        max((way.seconds for way in ways.values()), default=0.0),
+        max((way.examples for way in ways.values()), default=0),
+        max((way.tokens for way in ways.values()), default=0),
+        max((way.memory for way in ways.values()), default=0.0),
+    )
 
 
 def _is_answer(cell: Cell, training: Cell, plan: Plan) -> bool:

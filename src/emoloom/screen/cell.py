@@ -11,22 +11,19 @@ from typing import Any
 import numpy as np
 
 from emoloom.config import Recipe
-from emoloom.contract.affect import AXES, VAD
+from emoloom.contract.affect import VAD
 from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.errors import EmoLoomError
 from emoloom.evaluate.flip import flip_score
 from emoloom.evaluate.score import Outcome, Scores, score
 from emoloom.mixture.sampler import WINDOW
-from emoloom.model.heads import load_heads, save_heads
+from emoloom.model.heads import save_heads
 from emoloom.model.load import Candidate
 from emoloom.model.prompts import Prompter
 from emoloom.screen.corpora import EvalSet
 from emoloom.screen.cost import Cost, Progress
-from emoloom.screen.readout import Answer, Readout, Scored, score_requests
-from emoloom.screen.suggest import Suggester
-from emoloom.screen.tuning import tune_spread, tune_thresholds
+from emoloom.screen.readout import Answer, Readout
 from emoloom.store.files import digest, readable_json, write_atomic
 from emoloom.store.rows import Row, Rows
 from emoloom.store.run import CellFolder
@@ -37,10 +34,6 @@ from emoloom.train.objective import Objective
 
 TRAINING = "training.json"
 """Beside the adapter: the losses of every step, the mixture of every window."""
-TUNING = "tuning.json"
-"""Beside the replies of a ``scored`` cell: each label's threshold on its log-odds, scale and shift of each axis of VAD."""
-# Stands for "never": JSON has no infinity.
-_NEVER = 1e9
 
 
 @dataclass(frozen=True)
@@ -137,71 +130,6 @@ def tuned(candidate: Candidate, folder: CellFolder, recipe: Recipe) -> Candidate
     """The freshly loaded candidate with the training of the cell in ``folder`` put in."""
     model = apply_trained(candidate.model, recipe, adapter_folder(folder)).eval()
     return Candidate(candidate.name, model, candidate.prompter, candidate.parameters)
-
-
-def tune_for_scoring(
-    candidate: Candidate,
-    training: CellFolder,
-    folder: CellFolder,
-    tune: Sequence[Record],
-    *,
-    alone: bool,
-    progress: Progress,
-    cost: Cost,
-) -> None:
-    """Tunes label thresholds and the spread of VAD of a tuned candidate on the completed records ``tune`` and keeps them in
-    ``folder``; even odds for every label, and VAD as it is, where there is nothing to tune on. Nothing is done where they are
-    kept already.
-
-    Raises:
-        EmoLoomError: the candidate was trained without heads.
-    """
-    path = folder.path / TUNING
-    cost.examples += len(tune)
-    cost.tokens += sum(len(candidate.prompter.encode(record).own) for record in tune)
-    if path.exists():
-        return
-    thresholds = np.zeros(len(GOEMOTIONS.labels))
-    scale, shift = np.ones(len(AXES)), np.zeros(len(AXES))
-    if tune:
-        heads = load_heads(adapter_folder(training)).to(candidate.device)
-        log_odds, vad = np.zeros((len(tune), len(GOEMOTIONS.labels))), np.zeros((len(tune), len(AXES)))
-        for index, odds, triple in score_requests(candidate, heads, tune, alone=alone):
-            log_odds[index], vad[index] = odds, triple
-            progress(f"tuning {candidate.name}", 1, len(tune))
-        gold = np.array([[label in record.labels for label in GOEMOTIONS.labels] for record in tune])
-        thresholds = np.minimum(tune_thresholds(log_odds, gold), _NEVER)
-        scale, shift = tune_spread(vad, np.array([record.vad.triple for record in tune if record.vad]))
-    content = {
-        "thresholds": dict(zip(GOEMOTIONS.labels, thresholds.tolist(), strict=True)),
-        "vad_scale": dict(zip(AXES, scale.tolist(), strict=True)),
-        "vad_shift": dict(zip(AXES, shift.tolist(), strict=True)),
-    }
-    write_atomic(path, readable_json(content))
-
-
-def scored_readout(
-    candidate: Candidate, training: CellFolder, folder: CellFolder, suggester: Suggester, *, alone: bool
-) -> Scored:
-    """The ``scored`` readout of a tuned candidate with what was tuned in ``folder``.
-
-    Raises:
-        EmoLoomError: the candidate was trained without heads, or what was tuned cannot be read.
-    """
-    heads = load_heads(adapter_folder(training)).to(candidate.device)
-    kept = folder.read_json(TUNING, {"thresholds", "vad_scale", "vad_shift"})
-    try:
-        thresholds = np.array([kept["thresholds"][label] for label in GOEMOTIONS.labels], dtype=np.float64)
-        scale, shift = (
-            np.array([kept[part][axis] for axis in AXES], dtype=float) for part in ("vad_scale", "vad_shift")
-        )
-    except (KeyError, ValueError, TypeError) as error:
-        raise EmoLoomError(
-            f"what was tuned cannot be read: {error}",
-            where=str(folder.path / TUNING),
-            remedy="Restore the file from a copy, or remove the cell's folder and screen again.",
-        ) from error
-    return Scored(candidate, heads, thresholds, scale, shift, suggester, alone)
 
 
 def decode(

@@ -82,8 +82,6 @@ def trained_cells(ground: Ground, model: PlannedModel, arm: Arm) -> list[Cell]:
     training = _cell(model.local.name, "training", "", arm.name, _taught(ground) | model.identity | recipe | pool)
     cells = [training]
     for readout in ground.config.readout:
-        if readout == "scored" and not arm.recipe.has_heads:
-            continue
         ingredients = _judged(ground) | {"training": training.key, "read": _read(ground, readout)}
         cells.append(_cell(model.local.name, "tuned", readout, arm.name, ingredients))
     return cells

@@ -71,6 +71,12 @@ class Corpora:
     flips: tuple[Record, ...] = ()
     race: EvalSet | None = None
 
+    def fitted_on(self, recipe: Recipe, examples: int) -> tuple[Record, ...]:
+        """What the heads of a ``scored`` cell are fitted to: what the recipe trains on; at a rung of the race as many of them as
+        ``examples`` (else 0) lie behind."""
+        pool = self.train + self.flips if recipe.flip else self.train
+        return pool[:examples] if examples else pool
+
     def tuned_on(self, stage: str, race_limit: int) -> tuple[Record, ...]:
         """What a ``scored`` cell is tuned on: a rung of the race, which is to be cheap, on no more records than judge it."""
         return self.tune[:race_limit] if stage == "race" else self.tune

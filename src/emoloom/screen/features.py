@@ -1,24 +1,26 @@
-"""What a candidate's layers make of records before it is trained, kept pack by pack."""
+"""What a candidate's layers make of records, kept pack by pack."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from emoloom.contract.record import Request
+from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.evaluate.metrics import Floats
 from emoloom.model.features import pooled_layers
+from emoloom.model.forward import packed_states
+from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import Candidate
-from emoloom.model.packing import pack, packfuls
+from emoloom.model.packing import Pack, pack, packfuls
 from emoloom.screen.cost import Progress
 from emoloom.store.files import write_atomic
 
 
-@torch.inference_mode()
 def frozen_features(
     candidate: Candidate, records: Sequence[Request], scratch: Path, title: str, progress: Progress
 ) -> Floats:
@@ -26,16 +28,48 @@ def frozen_features(
 
     Each pack's are kept in ``scratch`` as they come, so that a crash loses none of them.
     """
+    prompts = [candidate.prompter.encode(record).own for record in records]
+    return _kept(candidate, prompts, lambda packed: pooled_layers(candidate.model, packed), scratch, title, progress)
+
+
+def opening_states(
+    candidate: Candidate, records: Sequence[Request], scratch: Path, title: str, progress: Progress
+) -> Floats:
+    """The last hidden states (n, H) where the first label is about to be written, in the records' order; kept in ``scratch`` as
+    :func:`frozen_features` are.
+
+    Raises:
+        EmoLoomError: the tokenizer spells a reply in a way that cannot be followed.
+    """
     prompter = candidate.prompter
-    prompts = [prompter.encode(record).own for record in records]
+    opening = FirstLabel(prompter, GOEMOTIONS, candidate.device).opening
+    sequences = [[*prompter.encode(record).own, *opening] for record in records]
+
+    def last(packed: Pack) -> torch.Tensor:
+        ends = [*packed.offsets[1:], len(packed.tokens)]
+        return packed_states(candidate.model, packed, [end - 1 for end in ends])[1].float()
+
+    return _kept(candidate, sequences, last, scratch, title, progress)
+
+
+@torch.inference_mode()
+def _kept(
+    candidate: Candidate,
+    sequences: Sequence[Sequence[int]],
+    read: Callable[[Pack], torch.Tensor],
+    scratch: Path,
+    title: str,
+    progress: Progress,
+) -> Floats:
+    """What ``read`` makes of every sequence, (n, d); each pack's rows are kept in ``scratch``."""
     rows: dict[int, Floats] = {}
-    for number, members in enumerate(packfuls(prompts, alone=False)):
+    for number, members in enumerate(packfuls(sequences, alone=False)):
         kept = scratch / f"pack-{number}.npy"
         if not kept.exists():
-            packed = pack(prompter.prefix, [prompts[i] for i in members], candidate.device)
+            packed = pack(candidate.prompter.prefix, [sequences[i] for i in members], candidate.device)
             buffer = io.BytesIO()
-            np.save(buffer, pooled_layers(candidate.model, packed).cpu().numpy())
+            np.save(buffer, read(packed).cpu().numpy())
             write_atomic(kept, buffer.getvalue())
         rows |= zip(members, np.load(kept), strict=True)
-        progress(title, len(members), len(records))
-    return np.array([rows[i] for i in range(len(records))])
+        progress(title, len(members), len(sequences))
+    return np.array([rows[i] for i in range(len(sequences))])

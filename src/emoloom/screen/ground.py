@@ -11,7 +11,7 @@ from emoloom.assets.models import LocalModel, resolve
 from emoloom.assets.specs import parse_spec
 from emoloom.config import ScreenConfig
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.errors import EmoLoomError, unknown_name
+from emoloom.errors import unknown_name
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import UNFITTED, Teacher
 from emoloom.model.load import Candidate, load_candidate, load_prompter
@@ -69,12 +69,6 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
     for name in config.keep:
         if name not in config.model:
             raise unknown_name("candidate", name, config.model, where="keep")
-    if "scored" in config.readout and not any(recipe.has_heads for recipe in recipes):
-        raise EmoLoomError(
-            "the scored readout needs trained heads, and recipe.l_cls or recipe.l_reg is 0",
-            where="readout",
-            remedy="Set both above 0, or leave this readout out.",
-        )
     teacher = load_teacher(config.lexicon)
     if teacher.calibration and teacher.calibration.fitted_on == UNFITTED:
         say(

@@ -11,7 +11,7 @@ from emoloom.config import AblationConfig, ScreenConfig
 from emoloom.contract.affect import VAD
 from emoloom.contract.record import Record
 from emoloom.errors import EmoLoomError
-from emoloom.screen.arms import PARTS, Arm, ablation_arms
+from emoloom.screen.arms import FULL, PARTS, PLAIN, Arm, ablation_arms
 from emoloom.screen.baselines import Majority
 from emoloom.screen.cells import Cell, baseline_cells, probe_cells, race_cell, trained_cells, zero_shot_cells
 from emoloom.screen.environment import environment
@@ -55,7 +55,7 @@ def make_ablation_plan(config: AblationConfig, say: Say) -> Plan:
     if len(config.model) != 1 or config.model[0].startswith("baseline:"):
         raise EmoLoomError("an ablation takes one model", where=", ".join(config.model), remedy="Pass --model once.")
     arms = ablation_arms(config)
-    if {arm.name.partition("/")[0] for arm in arms} == {"full", "plain"}:
+    if {arm.name.partition("/")[0] for arm in arms} == {FULL, PLAIN}:
         raise EmoLoomError(
             "the recipe has no part to leave out",
             where="recipe",

@@ -8,6 +8,7 @@ once a cell of a kind is finished, the next of its kind are priced by what that 
 from __future__ import annotations
 
 import copy
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,7 @@ from emoloom.screen.memory import peak_memory, reset_peak_memory
 from emoloom.screen.plan import Plan
 from emoloom.train.adapter import make_trainable
 from emoloom.train.collate import examples
-from emoloom.train.loop import train
+from emoloom.train.loop import pause_step, train
 from emoloom.train.objective import Objective
 
 # Forwards over a prompt that a record takes, until one of the run's own cells says better: decode_seconds over forwards of two
@@ -165,10 +166,12 @@ class Prices:
         written = 0.0 if cell.readout == "scored" else MAX_NEW_TOKENS if cell.stage == "zero-shot" else reply
         read = Price(rates.load + judged * (unit + _JUDGED), judged, round(judged * (prompt + written)), rates.memory)
         if cell.readout == "scored":
-            tune = self._plan.corpora.tuned_on(cell.stage, self._plan.config.race_limit)
-            read += Price(len(tune) * unit, len(tune), round(len(tune) * prompt))
+            corpora = self._plan.corpora
+            fitted = len(corpora.fitted_on(self._recipes[cell.arm], cell.examples))
+            forwards = round(fitted * self._share) + len(corpora.tuned_on(cell.stage, self._plan.config.race_limit))
+            read += Price(forwards * unit, forwards, round(forwards * prompt))
         if cell.stage == "race":
-            more = round((cell.examples - self._rung_before(cell)) * self._share)
+            more = round((self._reached(cell) - self._rung_before(cell)) * self._share)
             training = self._units.get(("training", ""), 1.0) * rates.example
             read += Price(rates.load + more * training, more, round(more * (prompt + reply)))
         return read
@@ -218,9 +221,15 @@ class Prices:
 
     def _raced(self) -> int:
         """How many examples of a training lie behind when the race is over."""
-        return max((c.examples for c in self._plan.cells if c.stage == "race"), default=0)
+        return max((self._reached(c) for c in self._plan.cells if c.stage == "race"), default=0)
 
     def _rung_before(self, cell: Cell) -> int:
-        return max(
-            (c.examples for c in self._plan.cells if c.stage == "race" and c.examples < cell.examples), default=0
-        )
+        before = (c for c in self._plan.cells if c.stage == "race" and c.examples < cell.examples)
+        return max((self._reached(c) for c in before), default=0)
+
+    def _reached(self, cell: Cell) -> int:
+        """How many examples lie behind at a rung: training pauses between two steps."""
+        recipe = self._plan.arms[0].recipe
+        total = len(self._plan.corpora.train) * recipe.epochs
+        steps = math.ceil(total / recipe.batch_size)
+        return min(total, pause_step(steps, cell.examples, total) * recipe.batch_size)

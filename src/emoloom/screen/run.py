@@ -33,6 +33,7 @@ from emoloom.screen.probe import probe, probes
 from emoloom.screen.race import judge_rung
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.schedule import Priced, folder_of, measured
+from emoloom.screen.scoring import prepare_scoring, scored_readout
 from emoloom.screen.suggest import Suggester
 from emoloom.store.files import sha256_file
 from emoloom.store.journal import Journal
@@ -334,7 +335,7 @@ class _Runner:
             cost = self._begin(cell)
             cost.train_seconds, cost.trained_examples = training.train_seconds, training.trained_examples
             candidate = work.tuned(self._load(cell), folder, recipe)
-            self._read_out(cell, candidate, folder, folder, cost)
+            self._read_out(cell, candidate, folder, cost)
         self._take_in(cell, folder)
 
     def _judge_rung(self, examples: int, cells: Sequence[Cell]) -> None:
@@ -359,17 +360,15 @@ class _Runner:
         if not self._is_done(cell):
             cost = self._begin(cell)
             candidate = self._load(cell)
-            training = folder
             if cell.stage == "tuned":
-                training = self._training(cell)
-                candidate = work.tuned(candidate, training, self._arms[cell.arm].recipe)
-            self._read_out(cell, candidate, training, folder, cost)
+                candidate = work.tuned(candidate, self._training(cell), self._arms[cell.arm].recipe)
+            self._read_out(cell, candidate, folder, cost)
         self._take_in(cell, folder)
 
-    def _read_out(self, cell: Cell, candidate: Candidate, training: CellFolder, folder: CellFolder, cost: Cost) -> None:
-        """Reads out a candidate with what lies in ``training``, and finishes the cell."""
+    def _read_out(self, cell: Cell, candidate: Candidate, folder: CellFolder, cost: Cost) -> None:
+        """Reads out a candidate and finishes the cell."""
         evals, limit = self._evals_of(cell)
-        readout, numerics = self._readout(cell, candidate, training, folder, cost)
+        readout, numerics = self._readout(cell, candidate, folder, cost)
         rows = work.decode(
             _title(cell), readout, candidate.prompter, evals, folder, limit=limit, progress=self._progress, cost=cost
         )
@@ -385,19 +384,18 @@ class _Runner:
         return self._evals, self._plan.config.zero_shot_limit if cell.stage == "zero-shot" else None
 
     def _readout(
-        self, cell: Cell, candidate: Candidate, training: CellFolder, folder: CellFolder, cost: Cost
+        self, cell: Cell, candidate: Candidate, folder: CellFolder, cost: Cost
     ) -> tuple[Readout, dict[str, Any]]:
         """The cell's readout, and what its metrics say about its numerics."""
         evals, limit = self._evals_of(cell)
         records = [record for _, record in work.wanted_records(evals, limit)]
         equal = bit_equal(candidate, records)
         if cell.readout == "scored":
-            tune = self._plan.corpora.tuned_on(cell.stage, self._plan.config.race_limit)
-            work.tune_for_scoring(
-                candidate, training, folder, tune, alone=not equal, progress=self._progress, cost=cost
-            )
-            readout = work.scored_readout(candidate, training, folder, self._suggester, alone=not equal)
-            return readout, {"bit_equal": equal}
+            corpora = self._plan.corpora
+            fitted = corpora.fitted_on(self._arms[cell.arm].recipe, cell.examples)
+            tune = corpora.tuned_on(cell.stage, self._plan.config.race_limit)
+            prepare_scoring(candidate, folder, fitted, tune, alone=not equal, progress=self._progress, cost=cost)
+            return scored_readout(candidate, folder, self._suggester, alone=not equal), {"bit_equal": equal}
         grammar = make_grammar(candidate) if cell.readout == "constrained" else None
         written = Written(candidate, self._suggester, guard=not equal, grammar=grammar, between=self._meter.tick)
         return written, {"bit_equal": equal}

@@ -23,12 +23,13 @@ from emoloom.evaluate.score import Scores
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import READERS_MEAN, Teacher
 from emoloom.model.load import Candidate, load_candidate, load_prompter
-from emoloom.screen.cell import judge, make_row, scored_readout, tuned
+from emoloom.screen.cell import judge, make_row, tuned
 from emoloom.screen.cells import Cell, training_of
 from emoloom.screen.corpora import load_evals
 from emoloom.screen.cost import Progress
 from emoloom.screen.ground import lexicon_identity
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
+from emoloom.screen.scoring import scored_readout
 from emoloom.screen.suggest import Suggester
 from emoloom.store.run import LEADERBOARD, MANIFEST, CellFolder, RunFolder
 
@@ -41,14 +42,14 @@ class Opened:
         teacher: what its training records were completed with.
         constant: the VAD that stands in for a broken reply.
         readout: ``free``, ``constrained`` or ``scored``.
-        scored: the folders of the training and of the ``scored`` cell, where that readout is asked for.
+        scored: the folder of the ``scored`` cell, where that readout is asked for.
     """
 
     candidate: Candidate
     teacher: Teacher
     constant: VAD
     readout: str = "free"
-    scored: tuple[CellFolder, CellFolder] | None = None
+    scored: CellFolder | None = None
 
 
 def open_model(model: str | None, run: Path | None, readout: str | None, say: Say) -> Opened:
@@ -100,7 +101,7 @@ def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say
         raise EmoLoomError(
             "this run tuned no thresholds", where=str(folder.path), remedy="Screen with --readout scored, or use free."
         )
-    return replace(opened, scored=(training, folder.cell(readouts["scored"].key)))
+    return replace(opened, scored=folder.cell(readouts["scored"].key))
 
 
 def _winner(folder: RunFolder, model: str | None) -> str:
@@ -193,6 +194,6 @@ def _answers(opened: Opened, requests: Sequence[Request], progress: Progress) ->
 def _readout(opened: Opened, requests: Sequence[Request]) -> Readout:
     suggester, equal = Suggester((), opened.teacher), bit_equal(opened.candidate, requests)
     if opened.scored is not None:
-        return scored_readout(opened.candidate, *opened.scored, suggester, alone=not equal)
+        return scored_readout(opened.candidate, opened.scored, suggester, alone=not equal)
     grammar = make_grammar(opened.candidate) if opened.readout == "constrained" else None
     return Written(opened.candidate, suggester, not equal, grammar)

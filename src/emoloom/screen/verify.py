@@ -17,12 +17,13 @@ from emoloom.errors import EmoLoomError
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import Teacher
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
-from emoloom.screen.cell import make_row, scored_readout, tuned
+from emoloom.screen.cell import make_row, tuned
 from emoloom.screen.cells import Cell
 from emoloom.screen.corpora import EvalSet, load_evals
 from emoloom.screen.cost import Progress
 from emoloom.screen.environment import environment
 from emoloom.screen.readout import Answer, make_grammar
+from emoloom.screen.scoring import scored_readout
 from emoloom.screen.single import load_model
 from emoloom.screen.suggest import Suggester
 from emoloom.store.check import Finding
@@ -117,7 +118,7 @@ def _answers(
         recipe = next(Recipe.model_validate(arm["recipe"]) for arm in manifest["arms"] if arm["name"] == cell.arm)
         candidate = tuned(candidate, training, recipe)
         if cell.readout == "scored":
-            readout = scored_readout(candidate, training, run.cell(cell.key), Suggester((), teacher), alone=True)
+            readout = scored_readout(candidate, run.cell(cell.key), Suggester((), teacher), alone=True)
             yield from (answer for record in records for _, answer in readout.answers([record]))
             return
     grammar = make_grammar(candidate) if cell.readout == "constrained" else None

@@ -44,6 +44,11 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     return recipe.rate * _schedule(recipe, step, steps)
 
 
+def pause_step(steps: int, until: int, total: int) -> int:
+    """After how many of the ``steps`` of a training on ``total`` examples ``until`` of them lie behind; whole steps only."""
+    return math.ceil(steps * until / total)
+
+
 def _schedule(recipe: Recipe, step: int, steps: int) -> float:
     warm = math.ceil(recipe.warmup * steps)
     if step < warm:
@@ -118,7 +123,7 @@ def train(
     saved = time.monotonic()
     # Dropout would draw random numbers that a checkpoint does not hold.
     model.eval()
-    stop = math.ceil(steps * until / total)
+    stop = pause_step(steps, until, total)
     for step in range(done, stop):
         batch = [examples[index] for index in order.batch(step)]
         for group in optimizer.param_groups:
