@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +29,7 @@ from emoloom.screen.budget import BudgetSpentError, Meter, allow, passed
 from emoloom.screen.cost import Cost
 from emoloom.screen.plan import make_ablation_plan
 from emoloom.screen.price import Price, Prices, Rates
+from emoloom.screen.run import run_plan
 from emoloom.screen.schedule import schedule
 from emoloom.screen.verify import replay
 from emoloom.store.check import check
@@ -42,13 +45,14 @@ def budget(*limits: str) -> Budget:
 
 
 class Clock:
-    """Stands for time.monotonic; a second goes by at every look."""
+    """Stands for time.monotonic; a ``step`` goes by at every look, a second if not said otherwise."""
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.step = 1.0
 
     def __call__(self) -> float:
-        self.now += 1.0
+        self.now += self.step
         return self.now
 
 
@@ -91,29 +95,60 @@ def test_a_budget_survives_the_manifest() -> None:
     assert ScreenConfig.model_validate(json.loads(config.model_dump_json())) == config
 
 
-def test_spending_goes_on_where_earlier_processes_stopped(clock: Clock) -> None:
+def test_seconds_go_on_where_earlier_processes_stopped(clock: Clock) -> None:
     kept: list[dict[str, Any]] = []
-    first = Meter(budget("1h"), 0.0, {}, kept.append)
+    first = Meter(budget("1h"), 0.0, 0.0, kept.append)
     first.begin("a", cost := Cost(), Price())
     cost.examples, cost.tokens = 7, 70
     first.tick()
-    first.close("a")
-    second = Meter(budget("1h"), clock.now, kept[-1], kept.append)
+    first.close("a", cost.work)
+    second = Meter(budget("1h"), clock.now, kept[-1]["seconds"], kept.append)
+    second.close("a", {"examples": 7, "tokens": 70})
     second.begin("b", cost := Cost(), Price())
     cost.examples, cost.tokens = 5, 50
-    spent = second.spent
-    assert (spent.examples, spent.tokens) == (12, 120)
-    assert spent.seconds == kept[-1]["seconds"] + 1.0
+    assert second.work == {"examples": 12, "tokens": 120}
+    assert second.spent.seconds > kept[0]["seconds"]
 
 
-def test_a_cell_that_is_done_again_counts_once(clock: Clock) -> None:
-    kept: list[dict[str, Any]] = []
-    for _ in range(2):
-        meter = Meter(budget("1h"), clock.now, kept[-1] if kept else {}, kept.append)
+def test_a_cell_that_goes_on_counts_once() -> None:
+    meter = Meter(budget("1h"), 0.0, 0.0, lambda _: None)
+    for examples in (4, 9):
         meter.begin("a", cost := Cost(), Price())
-        cost.examples = 9
-        meter.close("a")
-    assert meter.spent.examples == 9
+        cost.examples = examples
+        meter.close("a", cost.work)
+    assert meter.work["examples"] == 9
+
+
+@pytest.mark.parametrize("steps", [(40, 40, 40), (100, 20), (80, 60)])
+def test_a_cell_without_enough_tokens_is_charged_what_it_was_allowed_wherever_it_stops(steps: tuple[int, ...]) -> None:
+    meter = Meter(budget("100tokens"), 0.0, 0.0, lambda _: None)
+    meter.close("a", {"examples": 3, "tokens": 15})
+    meter.begin("b", cost := Cost(), Price(tokens=20))
+
+    def work() -> None:
+        for tokens in steps:
+            cost.examples += 1
+            cost.tokens += tokens
+            meter.tick()
+
+    with pytest.raises(BudgetSpentError, match="100 tokens"):
+        work()
+    spent = meter.stopped_at()
+    assert spent["tokens"] == 80
+    meter.charge("b", spent)
+    assert meter.work == spent
+    meter.charge("b", {"examples": 5, "tokens": 70})
+    assert meter.work == {"examples": 5, "tokens": 70}
+
+
+def test_work_counts_only_if_all_of_it_fits() -> None:
+    meter = Meter(budget("100tokens"), 0.0, 0.0, lambda _: None)
+    meter.begin("a", cost := Cost(), Price(tokens=20))
+    cost.tokens = 80
+    meter.check_work()
+    cost.tokens = 81
+    with pytest.raises(BudgetSpentError, match="100 tokens"):
+        meter.check_work()
 
 
 def steps_until_spent(meter: Meter, clock: Clock, seconds: float) -> str:
@@ -127,7 +162,7 @@ def steps_until_spent(meter: Meter, clock: Clock, seconds: float) -> str:
 
 
 def test_a_step_that_would_not_fit_is_not_begun(clock: Clock) -> None:
-    meter = Meter(budget("100s"), 0.0, {}, lambda _: None)
+    meter = Meter(budget("100s"), 0.0, 0.0, lambda _: None)
     meter.begin("a", Cost(), Price())
     assert steps_until_spent(meter, clock, 13) == "100 s"
     # Not even the next of these steps would have passed it.
@@ -135,7 +170,7 @@ def test_a_step_that_would_not_fit_is_not_begun(clock: Clock) -> None:
 
 
 def test_what_is_reserved_is_left(clock: Clock) -> None:
-    meter = Meter(budget("100s"), 0.0, {}, lambda _: None)
+    meter = Meter(budget("100s"), 0.0, 0.0, lambda _: None)
     meter.begin("a", Cost(), Price(seconds=60))
     steps_until_spent(meter, clock, 3)
     assert clock.now <= 40
@@ -168,8 +203,8 @@ def two(model: Path, second: Path, data: Path, tmp_path: Path) -> Screening:
     return settings
 
 
-def spent_examples(run: RunFolder) -> int:
-    return sum(cell["examples"] for cell in run.timings()["spent"]["cells"].values())
+def spent(run: RunFolder, kind: str) -> int:
+    return sum(cell[kind] for cell in run.timings()["spent"]["cells"].values())
 
 
 def cuts(run: RunFolder) -> list[tuple[str, str]]:
@@ -180,7 +215,7 @@ def test_without_a_budget_nothing_is_measured_or_cut(two: Screening, monkeypatch
     monkeypatch.setattr(emoloom.screen.schedule, "calibrate", None)
     run = screen(two())
     assert cuts(run) == []
-    assert spent_examples(run) == 2 * (6 + 3 + 2 + 6)
+    assert spent(run, "examples") == 2 * (6 + 3 + 2 + 6)
 
 
 def test_a_budget_that_pays_for_everything_changes_nothing_else(two: Screening) -> None:
@@ -192,7 +227,7 @@ def test_a_budget_that_pays_for_everything_changes_nothing_else(two: Screening) 
 def test_a_race_counts_each_example_of_a_training_once(two: Screening, model: Path, second: Path) -> None:
     run = screen(two(rungs=2, race_limit=2, keep=(f"path:{model}", f"path:{second}")))
     # Two are judged at the rung, too.
-    assert spent_examples(run) == 2 * (6 + 2 + 3 + 2 + 6)
+    assert spent(run, "examples") == 2 * (6 + 2 + 3 + 2 + 6)
 
 
 def test_trained_candidates_are_paid_first(two: Screening, second: Path, model: Path) -> None:
@@ -200,7 +235,7 @@ def test_trained_candidates_are_paid_first(two: Screening, second: Path, model: 
     run = screen(two("18examples"))
     names = (f"path:{model}", f"path:{second}")
     assert cuts(run) == [(name, stage) for name in names for stage in ("probe", "zero-shot")]
-    assert spent_examples(run) == 18
+    assert spent(run, "examples") == 18
     assert {row["candidate"] for row in run.read_json("leaderboard.json")["ranking"]} > set(names)
 
 
@@ -212,7 +247,7 @@ def test_who_cannot_be_paid_is_cut_and_named(two: Screening, model: Path, second
     assert (f"path:{second}", "tuned") in cuts(run)
     # What is left over goes to the rest, in order.
     assert (f"path:{model}", "probe") not in cuts(run)
-    assert spent_examples(run) <= 17
+    assert spent(run, "examples") <= 17
     sentence = f"path:{second} was cut, training: it does not fit in the budget of 17 examples."
     assert sentence in board["verdict"]
     assert sentence in (run.path / "report.html").read_text("utf-8")
@@ -260,16 +295,16 @@ def test_never_more_is_spent_than_there_is(two: Screening) -> None:
     for _ in range(4):
         limit = rng.randint(9, 40)
         run = screen(two(f"{limit}examples", rungs=rng.choice([1, 2]), race_limit=2))
-        assert spent_examples(run) <= limit
+        assert spent(run, "examples") <= limit
         assert run.is_sealed
 
 
 def test_tokens_are_counted_and_never_overspent(two: Screening) -> None:
     whole = screen(two())
-    all_tokens = sum(cell["tokens"] for cell in whole.timings()["spent"]["cells"].values())
+    all_tokens = spent(whole, "tokens")
     for share in (0.5, 0.8):
         run = screen(two(f"{int(share * all_tokens)}tokens"))
-        tokens = sum(cell["tokens"] for cell in run.timings()["spent"]["cells"].values())
+        tokens = spent(run, "tokens")
         assert tokens <= 1.02 * share * all_tokens
         assert cuts(run)
 
@@ -299,7 +334,7 @@ def test_who_is_cut_at_a_rung_leaves_the_race(two: Screening) -> None:
     lost = [name for name, stage in cuts(run) if stage == "race"]
     assert len(lost) == 1
     assert (lost[0], "training") not in cuts(run)
-    assert spent_examples(run) == 11
+    assert spent(run, "examples") == 11
     (tuned,) = (row for row in run.read_json("leaderboard.json")["rows"] if row["stage"] == "tuned" and row["metrics"])
     assert tuned["candidate"] != lost[0]
 
@@ -319,35 +354,59 @@ def test_an_ablation_is_refused_unless_every_arm_is_paid(model: Path, data: Path
         schedule(planned, prices, Price(), ())
 
 
-@pytest.mark.usefixtures("clock")
-def test_time_that_runs_out_in_the_midst_cuts_the_cell(two: Screening, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_that_runs_out_in_the_midst_cuts_the_cell(
+    two: Screening, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.step = 0.1
     monkeypatch.setattr(emoloom.screen.schedule, "calibrate", lambda *_: Rates(0.0, 1e-9, 1e-9, 0.0))
-    run = screen(two("25s"))
+    run = screen(two("6s"))
     reasons = {row["reason"] for row in run.read_json("leaderboard.json")["cut"]}
-    assert "it does not fit in what is left of the budget of 25 s" in reasons
-    assert run.timings()["spent"]["seconds"] <= 25
+    assert "it does not fit in what is left of the budget of 6 s" in reasons
+    assert run.timings()["spent"]["seconds"] <= 6
     assert not list(run.path.rglob("scratch"))
 
 
-@pytest.mark.parametrize("stop", range(1, 9))
-def test_a_limited_run_that_is_killed_ends_as_it_would_have(
-    stop: int, two: Screening, monkeypatch: pytest.MonkeyPatch
+RACE = {"rungs": 2, "race_limit": 2}
+
+
+@pytest.mark.parametrize(
+    ("limit", "changes"),
+    [("20examples", {}), ("2600tokens", {}), ("14examples", RACE), ("1900tokens", RACE), ("3100tokens", RACE)],
+)
+def test_a_limited_run_that_is_killed_again_and_again_ends_as_it_would_have(
+    limit: str, changes: dict[str, Any], two: Screening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = two("20examples")
-    whole = lasting(screen(config).path)
+    """Killed at ever later events of its journal and steps of its work, and taken up each time where it was."""
+    price = Prices.of
+    # Cells that take more tokens than they were priced at are begun and cut in the midst.
+    monkeypatch.setattr(Prices, "of", lambda *call: replace(price(*call), tokens=price(*call).tokens // 3))
+    config = two(limit, checkpoint_seconds=1e-9, **changes)
+    whole = screen(config)
+    cut = whole.read_json("leaderboard.json")["cut"]
+    assert cut
+    assert any("in what is left" in row["reason"] for row in cut) == ("tokens" in limit)
     again = config.model_copy(update={"out": (config.out or Path()).with_name("again")})
-    record, left = Journal.record, iter(range(stop))
+    record = Journal.record
+    for stop in itertools.count(1):
+        left = iter(range(stop))
 
-    def crashing(self: Any, *event: Any, **facts: Any) -> None:
-        record(self, *event, **facts)
-        if next(left, None) is None:
-            raise KeyboardInterrupt
+        def crash(left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
 
-    with monkeypatch.context() as killing:
-        killing.setattr(Journal, "record", crashing)
-        with pytest.raises(KeyboardInterrupt):
-            screen(again)
-    assert lasting(screen(again).path) == whole
+        def recorded(self: Any, *event: Any, crash: Callable[[], None] = crash, **facts: Any) -> None:
+            record(self, *event, **facts)
+            crash()
+
+        with monkeypatch.context() as killing, suppress(KeyboardInterrupt):
+            killing.setattr(Journal, "record", recorded)
+            run_plan(plan(again), lambda *_, crash=crash: crash(), lambda _: None)
+            break
+    assert stop > 8
+    run = screen(again)
+    assert lasting(run.path) == lasting(whole.path)
+    assert spent(run, "examples") == spent(whole, "examples")
+    assert spent(run, "tokens") == spent(whole, "tokens")
 
 
 def test_a_finished_run_is_not_priced_again(two: Screening, monkeypatch: pytest.MonkeyPatch) -> None:

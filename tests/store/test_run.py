@@ -237,8 +237,9 @@ def test_a_failed_cell_says_why_and_keeps_no_scratch(tmp_path: Path) -> None:
     cell = run.cell("a" * 64)
     assert cell.failure() is None
     cell.scratch.mkdir(parents=True)
-    cell.fail("out of memory")
-    assert (cell.failure(), cell.metrics(), cell.is_closed) == ("out of memory", None, True)
+    cell.fail("out of memory", {"examples": 3, "tokens": 40})
+    assert cell.failure() == {"reason": "out of memory", "work": {"examples": 3, "tokens": 40}}
+    assert (cell.metrics(), cell.is_closed) == (None, True)
     assert [path.name for path in cell.path.iterdir()] == ["failed.json"]
     cell.scratch.mkdir()
     with run.opened(PLAN):

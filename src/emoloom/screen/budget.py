@@ -31,83 +31,116 @@ class BudgetSpentError(Exception):
 
 
 class Meter:
-    """Counts what a run spends, over all processes that carried it on, and stops a cell that would spend too much.
+    """Counts what a run spends and stops a cell that would spend too much.
+
+    Seconds are spent by every process that carried the run on. Examples and tokens are those of the cells in the plan's order,
+    each counted once: a process that takes the run up is told of those before, and comes to the same decisions.
 
     Args:
         began: when this process began, on :func:`time.monotonic`.
-        spent: what earlier processes wrote down: ``seconds``, and ``examples`` and ``tokens`` of each closed cell by its key.
+        seconds: what earlier processes wrote down.
         keep: told what to write down, about once a second.
     """
 
-    def __init__(
-        self, budget: Budget, began: float, spent: Mapping[str, Any], keep: Callable[[dict[str, Any]], None]
-    ) -> None:
+    def __init__(self, budget: Budget, began: float, seconds: float, keep: Callable[[dict[str, Any]], None]) -> None:
         self._budget = budget
         self._began = began
-        self._before = float(spent.get("seconds", 0.0))
-        self._closed: dict[str, dict[str, int]] = dict(spent.get("cells", {}))
+        self._before = seconds
+        self._closed: dict[str, Mapping[str, int]] = {}
         self._keep = keep
-        self._kept = began
+        self._kept = seconds
         self._cost = Cost()
         self._reserve = Price()
-        self._last: Price | None = None
-        self._step = Price()
+        self._last: float | None = None
+        self._step = 0.0
 
     @property
     def spent(self) -> Price:
         """Everything so far, the cell at work included; memory is this process's since that cell began."""
-        return Price(
-            self._before + time.monotonic() - self._began,
-            self._cost.examples + sum(cell["examples"] for cell in self._closed.values()),
-            self._cost.tokens + sum(cell["tokens"] for cell in self._closed.values()),
-            float(peak_memory()),
-        )
+        return Price(self._before + time.monotonic() - self._began, **self.work, memory=float(peak_memory()))
+
+    @property
+    def work(self) -> dict[str, int]:
+        """Examples and tokens so far, those of the cell at work included."""
+        own = self._cost.work
+        return {kind: own[kind] + sum(cell[kind] for cell in self._closed.values()) for kind in own}
 
     def begin(self, key: str, cost: Cost, reserve: Price) -> None:
         """Work on the cell with this key begins, or goes on; it counts what was done of it so far in ``cost``, and is to leave
         ``reserve`` of the budget alone."""
         self._closed.pop(key, None)
         self._cost, self._reserve = cost, reserve
-        self._last, self._step = None, Price()
+        self._last, self._step = None, 0.0
         reset_peak_memory()
 
-    def close(self, key: str) -> None:
-        """The work that began is done for now: finished, paused or cut, it is spent."""
-        self._closed[key] = {"examples": self._cost.examples, "tokens": self._cost.tokens}
+    def close(self, key: str, work: Mapping[str, int]) -> None:
+        """This cell is closed: finished, paused or failed, in this process or before, it took ``examples`` and ``tokens``."""
+        self._closed[key] = work
         self._cost = Cost()
-        self._write()
+        self._write(self.spent.seconds)
+
+    def stopped_at(self) -> dict[str, int]:
+        """Examples and tokens that are spent once the cell at work is cut.
+
+        Where it needed more of them than there were, it is charged all that it was allowed, wherever it stopped: where that is
+        hangs on how often the run was interrupted, and the cells behind it are not to.
+        """
+        spent = self.work
+        if self._work_passed():
+            limits = {"examples": self._budget.examples, "tokens": self._budget.tokens}
+            reserve = {"examples": self._reserve.examples, "tokens": self._reserve.tokens}
+            spent |= {kind: limit - reserve[kind] for kind, limit in limits.items() if limit is not None}
+        return spent
+
+    def charge(self, key: str, spent: Mapping[str, int]) -> None:
+        """Closes a cell that was cut when so much was ``spent`` in all."""
+        self._cost = Cost()
+        self._closed.pop(key, None)
+        before = self.work
+        self.close(key, {kind: spent[kind] - before[kind] for kind in before})
 
     def tick(self) -> None:
         """To be called before each step of a cell's work.
 
         Raises:
-            BudgetSpentError: a limit is reached, or a step as long as the longest so far would pass it.
+            BudgetSpentError: a limit is passed, or time would be by a step as long as the longest so far.
         """
         if not self._budget.is_limited:
             return
         now = self.spent
         if self._last is not None:
-            self._step = Price(
-                max(self._step.seconds, now.seconds - self._last.seconds),
-                tokens=max(self._step.tokens, now.tokens - self._last.tokens),
-            )
-        self._last = now
-        if time.monotonic() - self._kept > 1.0:
-            self._write()
-        if limit := passed(self._budget, now + self._step + self._reserve):
+            self._step = max(self._step, now.seconds - self._last)
+        self._last = now.seconds
+        if now.seconds - self._kept > 1.0:
+            self._write(now.seconds)
+        if limit := passed(self._budget, now + Price(self._step) + self._reserve):
             raise BudgetSpentError(limit)
 
-    def _write(self) -> None:
-        self._kept = time.monotonic()
-        self._keep({"seconds": self.spent.seconds, "cells": self._closed})
+    def check_work(self) -> None:
+        """To be called when a cell's work is done, before it is published: it counts only if all of it was within the budget.
+
+        Raises:
+            BudgetSpentError: it was not.
+        """
+        if limit := self._work_passed():
+            raise BudgetSpentError(limit)
+
+    def _work_passed(self) -> str | None:
+        limits = Budget(examples=self._budget.examples, tokens=self._budget.tokens)
+        return passed(limits, Price(**self.work) + self._reserve)
+
+    def _write(self, seconds: float) -> None:
+        self._kept = seconds
+        self._keep({"seconds": seconds, "cells": self._closed})
 
 
 def spent_before(timings: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, Any]:
-    """What earlier processes wrote down of a plan with these cells, for :class:`Meter`; of others nothing counts."""
+    """What earlier processes wrote down of a plan with these cells: ``seconds``, and the work of each closed cell by its key; of
+    others nothing counts."""
     spent = timings.get("spent", {})
     keys = {cell.key for cell in cells}
     known = {key: found for key, found in spent.get("cells", {}).items() if key in keys}
-    return {"seconds": spent.get("seconds", 0.0), "cells": known}
+    return {"seconds": float(spent.get("seconds", 0.0)), "cells": known}
 
 
 def passed(budget: Budget, total: Price) -> str | None:
@@ -153,16 +186,18 @@ def allow(cell: Cell, behind: Sequence[Cell], plan: Plan, prices: Prices, spent:
             continue
         running = candidates_of([c for c in still if not any(leads_to(gone, c) for gone in lost)])
         price, kept = expected(other, running, plan, prices), Price()
+        # A race that nobody can finish is worth nothing, nor are weights that nobody can judge.
         if other.stage == "race":
-            # A race that nobody can finish is worth nothing, nor are weights that nobody can judge.
             kept = _dearest_way(other, still, plan, prices)
         elif other.stage == "training":
-            price += sum((expected(c, running, plan, prices) for c in behind if _is_answer(c, other, plan)), Price())
+            kept = sum((expected(c, running, plan, prices) for c in behind if _is_answer(c, other, plan)), Price())
         elif any(_is_answer(other, c, plan) for c in still):
             continue
         refused = passed(plan.config.budget, total + price + kept)
         if other == cell:
             return Allowance(reserve + replace(kept, memory=0.0), refused)
+        if other.stage == "training":
+            price += kept
         if refused:
             lost.append(other)
         else:

@@ -33,7 +33,7 @@ from emoloom.train.loop import train
 from emoloom.train.objective import Objective
 
 TRAINING = "training.json"
-"""Beside the adapter: the losses of every step, the mixture of every window."""
+"""Beside the adapter: the losses of every step so far, the mixture of every window, and the work that it took."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,7 @@ def fine_tune(
         advance=advance,
     )
     target = pause.folder if pause else folder
-    if not pause:
-        write_atomic(folder.path / TRAINING, readable_json(asdict(history)))
+    write_atomic(target.path / TRAINING, readable_json({**asdict(history), "work": cost.work}))
     if objective.heads is not None:
         save_heads(objective.heads, adapter_folder(target))
     save_trained(model, recipe, adapter_folder(target), candidate.name)
@@ -108,12 +107,22 @@ def fine_tune(
 def training_log(folder: CellFolder) -> dict[str, Any]:
     """What the journal tells of a finished training: each term's mean over every :data:`WINDOW` steps, and the mixture's
     windows."""
-    history = folder.read_json(TRAINING, {"losses", "mixture"})
+    history = _history(folder)
     losses = {
         term: [round(float(np.mean(values[i : i + WINDOW])), 6) for i in range(0, len(values), WINDOW)]
         for term, values in history["losses"].items()
     }
     return {"losses": losses, "mixture": history["mixture"]}
+
+
+def training_work(folder: CellFolder) -> dict[str, int]:
+    """Examples and tokens of the training that left its weights in this folder, from its first step."""
+    work: dict[str, int] = _history(folder)["work"]
+    return work
+
+
+def _history(folder: CellFolder) -> dict[str, Any]:
+    return folder.read_json(TRAINING, {"losses", "mixture", "work"})
 
 
 def adapter_folder(folder: CellFolder) -> Path:

@@ -26,3 +26,8 @@ class Cost:
     decode_seconds: float = 0.0
     decoded: int = 0
     counts: Counts = field(default_factory=Counts)
+
+    @property
+    def work(self) -> dict[str, int]:
+        """What counts against a budget and is the same however often the cell was interrupted."""
+        return {"examples": self.examples, "tokens": self.tokens}

@@ -39,13 +39,13 @@ def probe(
     Args:
         records: completed ones, at least one.
     """
+    cost.examples += len(records)
+    cost.tokens += sum(len(candidate.prompter.encode(record).own) for record in records)
     start = time.monotonic()
     features = frozen_features(candidate, records, folder.scratch, f"probing {candidate.name}", progress)
     found = judge_features(features, records)
     cost.decode_seconds += time.monotonic() - start
     cost.decoded += len(records)
-    cost.examples += len(records)
-    cost.tokens += sum(len(candidate.prompter.encode(record).own) for record in records)
     return found
 
 

@@ -38,7 +38,7 @@ from emoloom.screen.suggest import Suggester
 from emoloom.store.files import sha256_file
 from emoloom.store.journal import Journal
 from emoloom.store.rows import Row
-from emoloom.store.run import ABLATION, LEADERBOARD, MANIFEST, TIMINGS, CellFolder, RunFolder
+from emoloom.store.run import ABLATION, LEADERBOARD, MANIFEST, METRICS, TIMINGS, CellFolder, RunFolder
 from emoloom.store.standing import cells_done
 
 CellScores = dict[Cell, dict[str, Scores]]
@@ -152,12 +152,13 @@ class _Runner:
         self._constant = constant_vad(plan.corpora.train)
         self._timings: dict[str, Any] = {"cells": {}, "spent": {}, **run.timings()}
         self._timings["rates"] = {name: asdict(found) for name, found in priced.rates.items()}
-        before = spent_before(self._timings, plan.cells)
+        before = spent_before(self._timings, plan.cells)["seconds"]
         self._meter = Meter(plan.config.budget, priced.began, before, self._note_spent)
         self._steps: Counter[str] = Counter()
         self._keep = {model.local.name for model in plan.models if model.spec in plan.config.keep}
         self._left: set[str] = set()
         self._reserve = Price()
+        self._cost = Cost()
         self._scores: CellScores = {}
         self._failed: Lost = {}
         self._cut: Lost = {}
@@ -179,18 +180,18 @@ class _Runner:
         """Does a cell's work, or records why it has no result."""
         folder = self._run.cell(cell.key)
         if reason := self._refused(cell):
-            self._lose(cell, reason)
+            self._lose(cell, reason, self._spent_then())
             return
         if not folder.failure():
             try:
                 self._try(cell, folder)
             except BudgetSpentError as error:
-                self._meter.close(cell.key)
-                self._lose(cell, f"it does not fit in what is left of the budget of {error}")
+                self._lose(cell, f"it does not fit in what is left of the budget of {error}", self._meter.stopped_at())
                 return
-        if reason := folder.failure():
-            self._journal.record("failed", **asdict(cell), files=folder.hashes(), reason=reason)
-            self._failed[cell] = reason
+        if failure := folder.failure():
+            self._meter.close(cell.key, failure["work"])
+            self._journal.record("failed", **asdict(cell), files=folder.hashes(), reason=failure["reason"])
+            self._failed[cell] = failure["reason"]
             # The model that did not fit is gone by now; the next one gets its room.
             gc.collect()
             torch.cuda.empty_cache()
@@ -212,8 +213,7 @@ class _Runner:
             if not is_out_of_memory(error):
                 raise
             # Torch's own words hold numbers that differ from run to run.
-            folder.fail("out of memory")
-            self._meter.close(cell.key)
+            folder.fail("out of memory", self._cost.work)
             self._say(f"{_title(cell)}: {cell.stage} failed, out of memory ({error}); the others go on")
 
     def _refused(self, cell: Cell) -> str | None:
@@ -230,37 +230,50 @@ class _Runner:
         prices = self._prices.observed(self._timings["cells"])
         allowance = allow(cell, behind, self._plan, prices, self._meter.spent)
         self._reserve = allowance.reserve
+        if self._run.cell(cell.key).scratch.exists():
+            # It began when it fitted as a whole, and less is left to do: the meter alone stops it.
+            return None
         return f"it does not fit in the budget of {allowance.refused}" if allowance.refused else None
 
     @cached_property
     def _prices(self) -> Prices:
         return Prices(self._plan, self._rates, {})
 
-    def _lose(self, cell: Cell, reason: str) -> None:
-        """Cuts a cell; a candidate that is not judged at a rung leaves the race."""
+    def _spent_then(self) -> dict[str, int]:
+        """What was spent in all when the cell at hand was cut, in this process or before."""
+        known = self._journal.ahead
+        return known["spent"] if known else self._meter.work
+
+    def _lose(self, cell: Cell, reason: str, spent: dict[str, int]) -> None:
+        """Cuts a cell when so much was spent; a candidate that is not judged at a rung leaves the race."""
         if cell.stage == "race":
             self._left.add(cell.candidate)
         self._run.cell(cell.key).drop()
-        self._journal.record("cut", **asdict(cell), reason=reason)
+        self._journal.record("cut", **asdict(cell), reason=reason, spent=spent)
+        self._meter.charge(cell.key, spent)
         self._cut[cell] = reason
         self._say(f"{_title(cell)}: {cell.stage} is cut, {reason}")
 
     def _begin(self, cell: Cell) -> Cost:
         """What the cell's work is to be counted in."""
-        cost = Cost()
+        self._cost = Cost()
         self._steps.clear()
-        self._meter.begin(cell.key, cost, self._reserve)
-        return cost
+        self._meter.begin(cell.key, self._cost, self._reserve)
+        return self._cost
 
     def _progress(self, what: str, more: int, total: int) -> None:
         self._show(what, more, total)
         self._steps[what] += more
         if self._steps[what] < total:
             self._meter.tick()
+        else:
+            self._meter.check_work()
 
     def _note_spent(self, spent: dict[str, Any]) -> None:
-        self._timings["spent"] = spent
-        self._run.write_json(TIMINGS, self._timings)
+        # A run in which nothing is left to do stays as it is.
+        if not self._run.is_sealed:
+            self._timings["spent"] = spent
+            self._run.write_json(TIMINGS, self._timings)
 
     def _is_done(self, cell: Cell) -> bool:
         folder = self._run.cell(cell.key)
@@ -271,6 +284,7 @@ class _Runner:
     def _baseline(self, cell: Cell) -> None:
         folder = self._run.cell(cell.key)
         if not self._is_done(cell):
+            self._begin(cell)
             start = time.monotonic()
             name = cell.candidate.removeprefix("baseline:")
             kinds: dict[str, Baseline] = {
@@ -294,15 +308,16 @@ class _Runner:
             records = self._plan.corpora.train[: self._plan.config.probe_limit]
             found = probe(self._load(cell), records, folder, progress=self._progress, cost=cost)
             self._publish(cell, folder, [], {"corpora": {}, "probe": found}, asdict(cost))
-        self._journal.record("cell", **asdict(cell), files=folder.hashes())
+        self._account(cell, folder)
 
     def _train(self, cell: Cell) -> None:
         folder = self._run.cell(cell.key)
         if not self._is_done(cell):
             cost = self._begin(cell)
             self._fine_tune(cell, folder, None, cost)
-            self._spent(cell, asdict(cost))
+            self._note_cost(cell, asdict(cost))
         folder.drop_scratch()
+        self._meter.close(cell.key, work.training_work(folder))
         self._journal.record("trained", **asdict(cell), files=folder.hashes(), **work.training_log(folder))
 
     def _fine_tune(self, cell: Cell, folder: CellFolder, pause: work.Pause | None, cost: Cost) -> None:
@@ -331,11 +346,12 @@ class _Runner:
             training = self._begin(self._trained_by(cell))
             if not work.is_trained(folder, recipe):
                 self._fine_tune(cell, self._training(cell), work.Pause(cell.examples, folder), training)
-                self._meter.close(self._trained_by(cell).key)
+            self._meter.close(self._trained_by(cell).key, work.training_work(folder))
             cost = self._begin(cell)
             cost.train_seconds, cost.trained_examples = training.train_seconds, training.trained_examples
             candidate = work.tuned(self._load(cell), folder, recipe)
             self._read_out(cell, candidate, folder, cost)
+        self._meter.close(self._trained_by(cell).key, work.training_work(folder))
         self._take_in(cell, folder)
 
     def _judge_rung(self, examples: int, cells: Sequence[Cell]) -> None:
@@ -355,7 +371,7 @@ class _Runner:
         """Reads a candidate out, as it is or as its arm trained it, and judges it."""
         folder = self._run.cell(cell.key)
         if cell.stage == "tuned" and self._training(cell).failure():
-            folder.fail("its training failed")
+            folder.fail("its training failed", Cost().work)
             return
         if not self._is_done(cell):
             cost = self._begin(cell)
@@ -421,16 +437,20 @@ class _Runner:
         self, cell: Cell, folder: CellFolder, rows: list[Row], found: dict[str, Any], cost: dict[str, Any]
     ) -> None:
         names = {name: value for name, value in asdict(cell).items() if name != "key"}
-        folder.finish(rows, {**names, **found})
-        self._spent(cell, cost)
+        folder.finish(rows, {**names, "work": self._cost.work, **found})
+        self._note_cost(cell, cost)
 
-    def _spent(self, cell: Cell, cost: dict[str, Any]) -> None:
+    def _note_cost(self, cell: Cell, cost: dict[str, Any]) -> None:
         self._timings["cells"][cell.key] = {**cost, "peak_memory_bytes": peak_memory()}
-        self._meter.close(cell.key)
+
+    def _account(self, cell: Cell, folder: CellFolder) -> None:
+        """Records a finished cell and what it took."""
+        self._meter.close(cell.key, folder.read_json(METRICS, {"work"})["work"])
+        self._journal.record("cell", **asdict(cell), files=folder.hashes())
 
     def _take_in(self, cell: Cell, folder: CellFolder) -> None:
         """Records a finished cell; its scores are drawn from its replies, with the resamples that comparisons need."""
-        self._journal.record("cell", **asdict(cell), files=folder.hashes())
+        self._account(cell, folder)
         self._scores[cell] = judge(folder.replies(), self._evals_of(cell)[0], self._constant, self._plan.config.seed)
 
 

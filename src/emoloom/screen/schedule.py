@@ -59,7 +59,9 @@ def schedule(plan: Plan, prices: Prices, spent: Price, closed: Collection[str]) 
         EmoLoomError: not one trained candidate can be paid, and none has been yet.
     """
     lines: list[Line] = []
-    before, total = spent, spent + ending(plan)
+    # Other settings are another plan, with nothing behind it.
+    before = Price() if closed else spent
+    total = spent + ending(plan)
     unpaid: dict[Cell, str] = {}
     for number, cell in enumerate(plan.cells):
         if cell.key in closed:

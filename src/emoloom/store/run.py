@@ -29,6 +29,8 @@ JOURNAL = "journal.jsonl"
 LEADERBOARD = "leaderboard.json"
 ABLATION = "ablation.json"
 TIMINGS = "timings.json"
+METRICS = "metrics.json"
+"""In a cell: its figures."""
 FAILURE = "failed.json"
 """In a cell, in place of its metrics: why it has none."""
 _KEYS = {
@@ -58,7 +60,7 @@ class CellFolder:
     @property
     def metrics_file(self) -> Path:
         """The commit marker: a cell that has it is finished."""
-        return self.path / "metrics.json"
+        return self.path / METRICS
 
     @property
     def replies_file(self) -> Path:
@@ -81,14 +83,14 @@ class CellFolder:
         write_atomic(self.metrics_file, readable_json(metrics))
         self.drop_scratch()
 
-    def fail(self, reason: str) -> None:
-        """Publishes that there is no result, and why; drops the scratch folder."""
-        write_atomic(self.path / FAILURE, readable_json({"reason": reason}))
+    def fail(self, reason: str, work: dict[str, int]) -> None:
+        """Publishes that there is no result, why, and what was spent on it; drops the scratch folder."""
+        write_atomic(self.path / FAILURE, readable_json({"reason": reason, "work": work}))
         self.drop_scratch()
 
-    def failure(self) -> Any:
-        """Why the cell has no result; None if it has one, or is not finished."""
-        return self.read_json(FAILURE, {"reason"})["reason"] if (self.path / FAILURE).exists() else None
+    def failure(self) -> dict[str, Any] | None:
+        """Why (``reason``) the cell has no result, and the ``work`` spent on it; None if it has one, or is not finished."""
+        return self.read_json(FAILURE, {"reason", "work"}) if (self.path / FAILURE).exists() else None
 
     def drop_scratch(self) -> None:
         """Removes the scratch folder, if there is one."""
