@@ -272,12 +272,12 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def drafter(kind: str, reply: list[int], seed: int) -> Draft:
     rng = random.Random(seed)
     kinds: dict[str, Draft] = {
-        "nothing": lambda _: [],
-        "guesses": lambda _: tiny.draw(rng, 0, 30),
-        "right": lambda generated: [*reply, tiny.END, *reply][len(generated) :],
-        "half": lambda generated: [t if rng.random() < 0.9 else rng.randrange(260) for t in reply[len(generated) :]],
-        "other": lambda generated: PROMPTER.encode_reply(GOOD)[len(generated) :],
-        "repeat": lambda generated: repeat([*reply, *generated]),
+        "nothing": lambda *_: [],
+        "guesses": lambda *_: tiny.draw(rng, 0, 30),
+        "right": lambda generated, _: [*reply, tiny.END, *reply][len(generated) :],
+        "half": lambda generated, _: [t if rng.random() < 0.9 else rng.randrange(260) for t in reply[len(generated) :]],
+        "other": lambda generated, _: PROMPTER.encode_reply(GOOD)[len(generated) :],
+        "repeat": lambda generated, _: repeat([*reply, *generated]),
     }
     return kinds[kind]
 

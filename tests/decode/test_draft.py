@@ -61,7 +61,6 @@ def test_rest_of_a_likely_reply_is_drafted(labels: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("written", "labels"),
     [
-        ("", ("joy",)),
         ('{"la', ("joy",)),
         ('{"labels":["', ("joy",)),
         ('{"labels":["g', ("gratitude",)),
@@ -73,6 +72,50 @@ def test_rest_of_a_likely_reply_is_drafted(labels: tuple[str, ...]) -> None:
 )
 def test_begun_labels_are_completed_with_the_likeliest(written: str, labels: tuple[str, ...]) -> None:
     assert written + drafted(written) == suggest(labels)
+
+
+def test_before_any_label_what_all_replies_begin_with_is_drafted() -> None:
+    assert drafted("") == '{"labels":["'
+    assert drafted("", remembering(suggest(("grief",)), suggest(("joy",)))) == '{"labels":["'
+
+
+def test_labels_of_most_replies_are_drafted_at_once() -> None:
+    memory = remembering(*[suggest(("grief",))] * 2, suggest(("joy",)))
+    assert drafted("", memory).startswith('{"labels":["grief"],"vad":')
+
+
+def missed(proposed: str, wanted: str) -> list[tuple[int, int]]:
+    """Two texts of equal length as tokens that were proposed and wanted, from the first that differs on."""
+    pairs = list(zip(PROMPTER.encode_reply(proposed)[:-1], PROMPTER.encode_reply(wanted)[:-1], strict=True))
+    first = next(i for i, (one, other) in enumerate(pairs) if one != other)
+    return pairs[first:]
+
+
+@pytest.mark.parametrize(
+    ("proposed", "wanted", "goes_on"),
+    [
+        # Numbers are taken over; the drafter goes on behind the first word that was wanted otherwise.
+        ('50,"a":0.50,"d":0.50}', '58,"a":0.61,"d":0.52}', ',"a":0.61,"d":0.52}'),
+        ('50,"a":0.50,"d":0.50}', '61,"a":0.50,"d":0.52}', '1,"a":0.50,"d":0.52}'),
+        ('50,"a":0.50,"d":0.50},"rationale":"jog', '51,"a":0.50,"d":0.50},"rationale":"jxx', None),
+    ],
+)
+def test_numbers_that_the_model_would_have_had_are_taken_over(proposed: str, wanted: str, goes_on: str | None) -> None:
+    misses = missed(proposed, wanted)
+    settled = len(proposed) - len(misses) + 1
+    generated = PROMPTER.encode_reply('{"labels":["joy"],"vad":{"v":0.' + wanted[:settled])[:-1]
+    draft = PROMPTER.decode(drafter()(generated, misses))
+    if goes_on is None:
+        assert draft.startswith(',"a":0.50,"d":0.50},"rationale":"jx')
+        assert not draft.startswith(',"a":0.50,"d":0.50},"rationale":"jxx')
+    else:
+        assert draft == goes_on + suggest(("joy",))[suggest(("joy",)).index(',"rationale"') :]
+
+
+def test_what_came_behind_another_word_is_dropped() -> None:
+    written = '{"labels":["g'
+    misses = missed('joy"],"vad":{"v":0.50', 'gri"],"vad":{"v":0.77')
+    assert drafter()(PROMPTER.encode_reply(written)[:-1], misses) == drafter()(PROMPTER.encode_reply(written)[:-1])
 
 
 @pytest.mark.parametrize(
@@ -112,8 +155,9 @@ def test_text_spelled_with_other_tokens_is_continued() -> None:
 
 def test_numbers_come_from_finished_replies() -> None:
     memory = remembering(reply(("joy",), 0.91), reply(("joy",), 0.91), reply(("joy",), 0.93), reply(("grief",), 0.11))
-    assert '"v":0.91' in drafted("", memory)
-    assert drafted("", memory).endswith(',"rationale":"because: such a day"}')
+    begun = '{"labels":["joy'
+    assert '"v":0.91' in drafted(begun, memory)
+    assert drafted(begun, memory).endswith(',"rationale":"because: such a day"}')
     opening = '{"labels":["joy"],"vad":{"v":0.'
     assert drafted(opening, memory).startswith('91,"a"')
     assert drafted(opening + "93", memory).startswith(',"a":0.50')

@@ -13,33 +13,33 @@ from tests import tiny
 from tests.decode.conftest import MAX_NEW, NEVER, Case
 
 from emoloom.decode import fast
-from emoloom.decode.fast import Counts, Draft
-from emoloom.decode.reference import decode_reference
+from emoloom.decode.fast import Counts, Draft, Misses
+from emoloom.decode.reference import decode_reference, next_logits
 from emoloom.model.packing import Pack
 
 ALL = list(range(48))
 
 
-def nothing(_generated: list[int]) -> list[int]:
+def nothing(_generated: list[int], _misses: Misses) -> list[int]:
     return []
 
 
 def guesses(seed: int) -> Draft:
     """Random tokens, none to too many."""
     rng = random.Random(seed)
-    return lambda _generated: tiny.draw(rng, 0, 2 * MAX_NEW)
+    return lambda *_: tiny.draw(rng, 0, 2 * MAX_NEW)
 
 
 def knows(reply: list[int]) -> Draft:
     """The right continuation, and more than is asked for."""
-    return lambda generated: [*reply, *reply][len(generated) :]
+    return lambda generated, _misses: [*reply, *reply][len(generated) :]
 
 
 def half_knows(reply: list[int], seed: int) -> Draft:
     """The right continuation up to a random place."""
     rng = random.Random(seed)
 
-    def draft(generated: list[int]) -> list[int]:
+    def draft(generated: list[int], _misses: Misses) -> list[int]:
         return [t if rng.random() < 0.7 else rng.randrange(tiny.VOCABULARY) for t in reply[len(generated) :]]
 
     return draft
@@ -102,6 +102,26 @@ def test_a_reply_ends_before_the_end_token(case: Case, helpful: bool) -> None:
         cut = reply[: reply.index(eos)]
         draft = knows([*cut, eos, eos]) if helpful else guesses(i)
         assert case.fast([i], draft, eos=eos) == {i: cut}
+
+
+def test_drafters_are_told_what_the_model_would_have_had(case: Case) -> None:
+    prompt, proposed, wrong = case.prompts[0], list[int](), list[int]()
+
+    def draft(generated: list[int], misses: Misses) -> list[int]:
+        if misses:
+            wrong.append(len(misses))
+            behind = len(proposed) - len(misses)
+            assert [token for token, _ in misses] == proposed[behind:]
+            before = generated[: len(generated) - behind - 1]
+            for step, (_, wanted) in enumerate(misses, start=behind):
+                sequence = [*prompt, *before, *proposed[:step]]
+                logits = next_logits(case.model, case.prefix, sequence)
+                assert float(logits.max() - logits[wanted]) < 1e-4
+        proposed[:] = half_knows(case.replies[0], len(generated))(generated, misses)[: MAX_NEW - len(generated) - 1]
+        return list(proposed)
+
+    case.fast([0], draft)
+    assert wrong
 
 
 def test_every_prompt_is_answered_once(case: Case) -> None:

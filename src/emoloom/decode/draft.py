@@ -6,7 +6,9 @@ import json
 import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from emoloom.decode.fast import Misses
 from emoloom.decode.rationale import complete, parts
 from emoloom.model.prompts import Prompter
 
@@ -38,6 +40,7 @@ class Memory:
         self._cues: Counter[int] = Counter()
         self._glosses: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
         self._heads: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
+        self._openings: Counter[str] = Counter()
 
     def add(self, reply: str, tokens: Sequence[int]) -> None:
         """Remembers a finished reply; its numbers and its gloss by its labels, if it has the contract's shape."""
@@ -45,11 +48,19 @@ class Memory:
         labels = _LABELS.match(reply)
         if labels:
             width = labels.end() + _FIXED_WIDTH
+            self._openings[labels[0]] += 1
             self._heads[labels[0]].append(reply[:width])
             if reply.endswith(_END):
                 gloss, cues = parts(reply[width:].removesuffix(_END))
                 self._glosses[labels[0]].append(gloss)
                 self._cues[len(cues)] += 1
+
+    @property
+    def usual(self) -> str:
+        """What more than half of the replies begin with, up to the end of the labels; empty where nothing is."""
+        for opening, count in self._openings.most_common(1):
+            return opening if 2 * count > self._openings.total() else ""
+        return ""
 
     @property
     def cues(self) -> int:
@@ -93,9 +104,29 @@ class ReplyDrafter:
         self._memory = memory
         self._prompt = prompt
 
-    def __call__(self, generated: list[int]) -> list[int]:
+    def __call__(self, generated: list[int], misses: Misses = ()) -> list[int]:
+        if mended := self._mended(misses):
+            return [*mended, *self._go_on([*generated, *mended])]
+        return self._go_on(generated)
+
+    def _mended(self, misses: Misses) -> list[int]:
+        """What the model would have had of the last draft, behind the token that it changed first, as far as it changed numbers.
+
+        What is written behind a number hardly depends on its digits, so that one round settles all of them where each would
+        take one of its own; any other token changes what comes after it.
+        """
+        mended: list[int] = []
+        for proposed, wanted in misses:
+            mended.append(wanted)
+            if proposed != wanted and not self._prompter.decode([wanted]).isdigit():
+                break
+        return mended[1:]
+
+    def _go_on(self, generated: list[int]) -> list[int]:
         written = self._prompter.decode(generated)
-        line = self._complete(written)
+        if not written and not self._memory.usual:
+            return self._opening()
+        line = self._complete(written or self._memory.usual)
         if line is None:
             return repeat([*self._memory.tokens, *self._prompter.prefix, *self._prompt, *generated])
         tokens = self._prompter.encode_reply(line)
@@ -103,6 +134,11 @@ class ReplyDrafter:
             return tokens[len(generated) :]
         # The model spelled the same text with other tokens.
         return self._prompter.encode_reply(line[len(written) :])
+
+    def _opening(self) -> list[int]:
+        """The tokens with which replies begin, whatever their labels: a longer draft would mostly have the wrong ones."""
+        one, other = (self._prompter.encode_reply(self._suggest((self._labels[i],))) for i in (0, -1))
+        return one[: _agreement(one, other)]
 
     def _complete(self, written: str) -> str | None:
         """A whole reply line that begins with ``written``, or None where none is likely."""
@@ -139,7 +175,7 @@ class ReplyDrafter:
         return all(label in self._labels for label in labels)
 
 
-def _agreement(a: str, b: str) -> int:
+def _agreement(a: Sequence[Any], b: Sequence[Any]) -> int:
     """Length of the longest common beginning."""
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 

@@ -19,8 +19,10 @@ from emoloom.decode.reference import Constraint, Cursor, forbid, next_logits
 from emoloom.model.forward import packed_logits
 from emoloom.model.packing import PACK_TOKENS, pack
 
-Draft = Callable[[list[int]], list[int]]
-"""Given the tokens generated so far, how they may go on (any length, may be wrong or empty)."""
+Misses = Sequence[tuple[int, int]]
+"""From the first token on that was proposed wrongly: each one that was proposed, and what the model would have had there."""
+Draft = Callable[[list[int], Misses], list[int]]
+"""Given the tokens generated so far and what the last draft got wrong, how they may go on (any length, may be wrong or empty)."""
 
 # Where packed and canonical logits differ in their last bits, a step whose two best tokens lie closer than this is decided
 # by the canonical forward; logits of 20 in bfloat16 come in steps of 1/8.
@@ -46,6 +48,7 @@ class Job:
     draft: Draft
     cursor: Cursor | None
     generated: list[int] = field(default_factory=list)
+    misses: Misses = ()
     finished: bool = False
 
 
@@ -129,6 +132,7 @@ def _round(
             if token is not None:
                 _take(job, token, eos, max_new_tokens)
             if job.finished or token != proposed:
+                job.misses = [(draft[i], best.get((at, i), draft[i])) for i in range(step, len(draft))]
                 break
         _jump(job, eos, max_new_tokens)
 
@@ -136,7 +140,7 @@ def _round(
 def _propose(job: Job, eos: int, room: int) -> tuple[list[int], dict[int, torch.Tensor | None]]:
     """At most ``room`` tokens that may come next, and the steps at which the model is asked with what is allowed there (None:
     everything). Step 0 always is one."""
-    draft = job.draft(job.generated)[:room]
+    draft = job.draft(job.generated, job.misses)[:room]
     if job.cursor is None:
         return draft, dict.fromkeys(range(len(draft) + 1))
     followed: list[int] = []
