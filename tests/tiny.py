@@ -42,6 +42,14 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "gpt_neox": {"intermediate_size": 64},
 }
 
+UNPACKABLE: dict[str, dict[str, Any]] = {
+    "bloom": {},
+    "lfm2": {"intermediate_size": 64, "num_key_value_heads": 2, "layer_types": ["conv", "full_attention"]},
+    "gemma2": {"intermediate_size": 64, "num_key_value_heads": 1, "head_dim": 16, "attn_logit_softcapping": 0.5},
+    "mamba": {},
+}
+"""Their tokens mix outside of transformers' attention interface, or their attention has terms beside scores and mask."""
+
 
 def make_tokenizer(*, chat: bool = True, merges: Sequence[tuple[str, str]] = ()) -> PreTrainedTokenizerFast:
     """A byte-level tokenizer: 256 bytes and four control tokens, then ``merges``."""
@@ -119,7 +127,9 @@ def make_model(
         "eos_token_id": END,
         "pad_token_id": 0,
     }
-    config = AutoConfig.for_model(architecture, **{**shape, **ARCHITECTURES.get(architecture, {}), **settings})
+    config = AutoConfig.for_model(
+        architecture, **{**shape, **(ARCHITECTURES | UNPACKABLE).get(architecture, {}), **settings}
+    )
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():

@@ -52,7 +52,7 @@ class Case:
         return {i: self.replies[i] for i in chosen}
 
 
-@pytest.fixture(scope="session", params=tiny.ARCHITECTURES)
+@pytest.fixture(scope="session", params=[*tiny.ARCHITECTURES, *tiny.UNPACKABLE])
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tiny.make_model(tmp_path_factory.mktemp(request.param), request.param, seed=1)
     model = tiny.load_tiny(folder).model

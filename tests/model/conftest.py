@@ -19,7 +19,7 @@ class Pair:
     eager: Any
 
 
-@pytest.fixture(scope="session", params=tiny.ARCHITECTURES)
+@pytest.fixture(scope="session", params=[*tiny.ARCHITECTURES, *tiny.UNPACKABLE])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     folder = tiny.make_model(tmp_path_factory.mktemp(request.param), request.param)
     candidate = tiny.load_tiny(folder)

@@ -11,11 +11,11 @@ import pytest
 import torch
 from tests import tiny
 from tests.model.conftest import Pair
+from transformers import PretrainedConfig
 
 from emoloom.decode.fast import self_test
-from emoloom.errors import EmoLoomError
-from emoloom.model.attention import active_pack
-from emoloom.model.forward import MIN_ROWS, packed_logits
+from emoloom.model.attention import NAME, active_pack
+from emoloom.model.forward import MIN_ROWS, is_packed, packed_layers, packed_logits
 from emoloom.model.packing import pack
 
 Tokens = Sequence[int]
@@ -128,6 +128,7 @@ def test_rows_come_in_the_order_asked_for(pair: Pair) -> None:
 def test_no_pack_stays_active_after_an_error() -> None:
     class Broken(torch.nn.Module):
         head = torch.nn.Linear(2, 2)
+        config = PretrainedConfig(attn_implementation=NAME)
 
         def get_output_embeddings(self) -> torch.nn.Module:
             return self.head
@@ -142,17 +143,39 @@ def test_no_pack_stays_active_after_an_error() -> None:
         active_pack.get()
 
 
-# Their tokens mix outside the attention interface, or their attention has terms beside scores and mask.
-UNPACKABLE: dict[str, dict[str, Any]] = {
-    "bloom": {},
-    "lfm2": {"intermediate_size": 64, "num_key_value_heads": 2, "layer_types": ["conv", "full_attention"]},
-    "gemma2": {"intermediate_size": 64, "num_key_value_heads": 1, "head_dim": 16, "attn_logit_softcapping": 0.5},
-    "mamba": {},
-}
+@pytest.mark.parametrize("architecture", tiny.UNPACKABLE)
+def test_model_that_cannot_be_packed_says_so(architecture: str, tmp_path: Path) -> None:
+    candidate = tiny.load_tiny(tiny.make_model(tmp_path, architecture))
+    assert candidate.unpacked is not None
+    assert candidate.unpacked.startswith(f"{architecture} models cannot be packed: ")
+    assert not is_packed(candidate.model)
 
 
-@pytest.mark.parametrize("architecture", UNPACKABLE)
-def test_model_that_cannot_be_packed_is_refused(architecture: str, tmp_path: Path) -> None:
-    folder = tiny.make_model(tmp_path, architecture, **UNPACKABLE[architecture])
-    with pytest.raises(EmoLoomError, match=architecture):
-        tiny.load_tiny(folder)
+@pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
+def test_model_that_can_be_packed_is(architecture: str, tmp_path: Path) -> None:
+    candidate = tiny.load_tiny(tiny.make_model(tmp_path, architecture))
+    assert candidate.unpacked is None
+    assert is_packed(candidate.model)
+
+
+@torch.inference_mode()
+def test_layers_of_each_sequence_alone(pair: Pair) -> None:
+    packed = pack(PREFIX, SEQUENCES[:5], pair.candidate.device)
+    layers = packed_layers(pair.candidate.model, packed)
+    for own, start in zip(SEQUENCES[:5], packed.offsets, strict=True):
+        tokens = torch.tensor([[*PREFIX, *own]], device=pair.candidate.device)
+        theirs = pair.eager(tokens, use_cache=False, output_hidden_states=True).hidden_states
+        assert len(layers) == len(theirs)
+        for ours, alone_ in zip(layers, theirs, strict=True):
+            torch.testing.assert_close(ours[start : start + len(own)], alone_[0, len(PREFIX) :], atol=1e-4, rtol=1e-4)
+
+
+def test_gradients_reach_a_model_that_cannot_be_packed(tmp_path: Path) -> None:
+    folder = tiny.make_model(tmp_path, "lfm2")
+    ours, eager = tiny.load_tiny(folder).model, tiny.load_eager(folder, torch.device("cpu"))
+    packed = pack(PREFIX, SEQUENCES[:3], ours.device)
+    logits = packed_logits(ours, packed, range(len(PREFIX), len(packed.tokens)))
+    torch.autograd.backward(logits.square().sum())
+    torch.autograd.backward([alone(eager, PREFIX, own).square().sum() for own in SEQUENCES[:3]])
+    for mine, theirs in zip(ours.parameters(), eager.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad.cpu(), theirs.grad, atol=1e-2, rtol=1e-3)

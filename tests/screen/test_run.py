@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 from tests.screenings import BASELINES_ONLY, files, lasting, plan, screen, small, write_jsonl
+from tests.tiny import make_model
 
 import emoloom.screen.cell
 import emoloom.screen.run
 from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
+from emoloom.report.html import write_report
 from emoloom.screen.baselines import Tfidf
 from emoloom.screen.ground import PlannedModel
+from emoloom.screen.run import run_plan
 from emoloom.store.run import RunFolder
 
 LABEL_METRICS = {
@@ -209,6 +212,21 @@ def test_full_fine_tuning_runs_through(model: Path, data: Path, tmp_path: Path) 
     run = screen(small(model, data, tmp_path / "run", train_limit=3, limit=1, recipe=recipe))
     folder = run.cell(cells(run)[f"path:{model}", "training"]).path
     assert [path.name for path in (folder / "adapter").iterdir()] == ["model.safetensors"]
+
+
+@pytest.mark.parametrize("architecture", ["lfm2", "mamba"])
+def test_a_model_that_cannot_be_packed_is_screened_and_said_so(architecture: str, data: Path, tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model", architecture)
+    said: list[str] = []
+    config = small(model, data, tmp_path / "run", readout=("free", "scored"), probe_limit=4)
+    run = run_plan(plan(config), lambda _what, _more, _total: None, said.append)
+    reason = f"{architecture} models cannot be packed: logits change by"
+    assert [line for line in said if reason in line and line.endswith("; each text takes a forward of its own")] == said
+    assert len(said) == 1
+    metrics = run.cell(cells(run)[f"path:{model}", "tuned"]).metrics()
+    assert metrics
+    assert metrics["unpacked"].startswith(reason)
+    assert reason in write_report(run).read_text(encoding="utf-8")
 
 
 def test_baselines_have_cells_of_their_own(data: Path) -> None:

@@ -1,4 +1,4 @@
-"""One forward over a pack: logits where they are asked for, and nowhere else."""
+"""One forward over a pack, or one a sequence where the model cannot be packed: logits only where they are asked for."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from typing import Any
 
 import torch
 
-from emoloom.model.attention import active_pack
+from emoloom.model.attention import NAME, active_pack
 from emoloom.model.packing import Pack
+from emoloom.model.separate import separate_layers, separate_states
 
 # With fewer rows the matrix kernels take other paths whose last bits differ.
 MIN_ROWS = 16
+
+
+def is_packed(model: Any) -> bool:
+    """Whether the model attends by packs; else its sequences are taken one by one."""
+    return bool(model.config.get_text_config()._attn_implementation == NAME)
 
 
 def packed_logits(model: Any, pack: Pack, rows: Sequence[int]) -> torch.Tensor:
     """Next-token logits after the tokens at ``rows`` of ``pack.tokens``.
 
     Args:
-        model: a causal language model loaded with the packed attention (:func:`emoloom.model.load.load_model`).
+        model: a causal language model as :func:`~emoloom.model.load.load_candidate` gives it.
         pack: N tokens; for bit-stable results N is at least :data:`MIN_ROWS` (a prefix of 16 or more tokens is enough).
         rows: indices into ``pack.tokens``, any number of them.
 
@@ -34,6 +40,8 @@ def packed_states(model: Any, pack: Pack, rows: Sequence[int]) -> tuple[torch.Te
     Returns:
         (len(rows), vocabulary) and (len(rows), hidden size): what the output layer gives and what it is given.
     """
+    if not is_packed(model):
+        return separate_states(model, pack, rows)
     wanted = torch.tensor([*rows, *[rows[-1]] * max(0, MIN_ROWS - len(rows))], device=pack.tokens.device)
     states: list[torch.Tensor] = []
     token = active_pack.set(pack)
@@ -51,6 +59,8 @@ def packed_states(model: Any, pack: Pack, rows: Sequence[int]) -> tuple[torch.Te
 def packed_layers(model: Any, pack: Pack) -> tuple[torch.Tensor, ...]:
     """What enters the first layer and what leaves each layer, (N, hidden size) each, for all N tokens of the pack; the last
     one normalised, as the output layer gets it."""
+    if not is_packed(model):
+        return separate_layers(model, pack)
     token = active_pack.set(pack)
     try:
         out = model.base_model(

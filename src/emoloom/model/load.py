@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from emoloom.contract.taxonomy import Taxonomy
 from emoloom.errors import EmoLoomError
 from emoloom.model.attention import NAME
-from emoloom.model.forward import packed_logits
+from emoloom.model.forward import is_packed, packed_logits
 from emoloom.model.packing import ALIGN, pack
 from emoloom.model.prompts import Prompter
 
@@ -25,6 +25,8 @@ MAX_NEW_TOKENS = 64
 """Enough for three labels and twelve words; a longer reply is cut off and fails as ``truncated``."""
 # Relative to the largest logit; float32 noise is a thousand times smaller, an unsupported architecture's gap larger.
 _LOGIT_TOLERANCE = 1e-3
+# As its authors wrote it out; kernels leave parts such as Gemma 2's capped logits out.
+_OWN = "eager"
 # A text beyond this many tokens says no more about its emotion and costs quadratically.
 MAX_TOKENS = 1024
 
@@ -35,15 +37,17 @@ class Candidate:
 
     Attributes:
         name: the spec it was asked for by.
-        model: causal language model in evaluation mode, with the packed attention.
+        model: causal language model in evaluation mode, with the packed attention where it can be packed.
         prompter: its tokenizer behind the contract's prompt.
         parameters: how many weights it has.
+        unpacked: why it cannot be packed, so that every text takes a forward of its own; None where it can.
     """
 
     name: str
     model: Any
     prompter: Prompter
     parameters: int
+    unpacked: str | None = None
 
     @property
     def device(self) -> torch.device:
@@ -84,7 +88,7 @@ def load_candidate(
         model, info = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.float32,
-            attn_implementation=NAME,
+            attn_implementation=_OWN,
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
@@ -92,35 +96,50 @@ def load_candidate(
         )
         if lacking := sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"]):
             raise ValueError(f"the weights lack or misfit {lacking[0]}")
-        _check_packing(name, model)
+        unpacked = _try_packing(model)
     # Only now: whether it can be packed shows in float32. Buffers stay in it: rotary frequencies lose whole turns in bfloat16.
     for parameter in model.parameters():
         parameter.data = parameter.data.to(getattr(torch, dtype))
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    return Candidate(name, model, prompter, sum(p.numel() for p in model.parameters()))
+    return Candidate(name, model, prompter, sum(p.numel() for p in model.parameters()), unpacked)
 
 
 @torch.inference_mode()
-def _check_packing(name: str, model: Any) -> None:
-    """Refuses an architecture whose tokens mix outside of attention (or whose attention has parts the packed one lacks):
-    packed with a neighbour, a sequence must have the logits that the model's own attention gives it alone."""
+def _try_packing(model: Any) -> str | None:
+    """Gives the model the packed attention, unless its tokens mix outside of attention or its attention has parts that the packed
+    one lacks: packed with a neighbour, a sequence must have the logits that the model gives it alone.
+
+    Returns:
+        Why it cannot be packed; None where it is.
+    """
     tokens = torch.arange(1, 41) % model.config.get_text_config().vocab_size
-    packed = packed_logits(model, pack([], [tokens[:24].tolist(), tokens.tolist()], torch.device("cpu")), range(24, 64))
-    model.set_attn_implementation("eager")
     alone = model(input_ids=tokens[None], use_cache=False).logits[0]
-    model.set_attn_implementation(NAME)
-    gap = float((packed - alone).abs().max() / alone.abs().max().clamp_min(1.0))
-    if not gap < _LOGIT_TOLERANCE:
-        raise EmoLoomError(
-            f"{model.config.model_type} models cannot be packed: logits change by {gap:.1e} beside a neighbour",
-            where=name,
-            remedy="Choose a model with rotary or absolute positions and full or sliding attention, such as Llama or Gemma.",
-        )
+    try:
+        model.set_attn_implementation(NAME)
+        if not is_packed(model):
+            return _unpacked(model, "transformers cannot replace its attention")
+        neighbours = pack([], [tokens[:24].tolist(), tokens.tolist()], torch.device("cpu"))
+        packed = packed_logits(model, neighbours, range(24, 64))
+        gap = float((packed - alone).abs().max() / alone.abs().max().clamp_min(1.0))
+        reason = f"logits change by {gap:.1e} beside a neighbour"
+    except (ValueError, TypeError, RuntimeError, IndexError) as error:
+        gap, reason = float("inf"), (str(error).splitlines() or [type(error).__name__])[0]
+    if gap < _LOGIT_TOLERANCE:
+        return None
+    model.set_attn_implementation(_OWN)
+    return _unpacked(model, reason)
+
+
+def _unpacked(model: Any, reason: str) -> str:
+    return f"{model.config.model_type} models cannot be packed: {reason}"
 
 
 @contextlib.contextmanager
 def _loading(name: str) -> Iterator[None]:
     transformers.logging.disable_progress_bar()
+    verbosity = transformers.logging.get_verbosity()
+    # What matters of its warnings is said by errors here.
+    transformers.logging.set_verbosity_error()
     try:
         yield
     except (
@@ -139,3 +158,5 @@ def _loading(name: str) -> Iterator[None]:
             where=name,
             remedy="It must be a causal language model with config.json, safetensors weights and a tokenizer.",
         ) from error
+    finally:
+        transformers.logging.set_verbosity(verbosity)

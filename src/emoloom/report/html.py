@@ -24,9 +24,11 @@ def write_report(run: RunFolder) -> Path:
     manifest = run.read_json(MANIFEST)
     # Who has left the race has no training and no last answers.
     cells = [cell for cell in manifest["cells"] if run.cell(cell["key"]).path.exists()]
+    found = [(cell, run.cell(cell["key"]).metrics()) for cell in cells]
     page = render(
         "report.html.j2",
         manifest=manifest,
+        forwards=_forwards(found),
         tables=_tables(board["rows"]),
         ranking=[_bar(row) for row in board["ranking"]],
         probes=board["probes"],
@@ -36,13 +38,23 @@ def write_report(run: RunFolder) -> Path:
         race=board["race"],
         verdict=board["verdict"],
         weak_vad=_weak_vad(manifest, board["rows"]),
-        cells=[(cell, run.cell(cell["key"]).metrics()) for cell in cells],
+        cells=found,
         examples=_examples(
             run, [cell for cell in cells if cell["stage"] not in ("baseline", "probe", "race", "training")]
         ),
         mixtures=[mixture_plot(run, cell) for cell in cells if has_mixture(run, cell)],
     )
     return run.publish("report.html", page)
+
+
+def _forwards(cells: list[tuple[dict[str, Any], dict[str, Any] | None]]) -> dict[str, str]:
+    """How each candidate's texts shared forwards, in words."""
+    found = {}
+    for cell, metrics in cells:
+        if metrics and "bit_equal" in metrics:
+            packed = "packed, bit-equal" if metrics["bit_equal"] else "packed, near-ties decided alone"
+            found[cell["candidate"]] = metrics["unpacked"] or packed
+    return found
 
 
 def _weak_vad(manifest: dict[str, Any], rows: list[dict[str, Any]]) -> str:

@@ -138,7 +138,7 @@ def is_trained(folder: CellFolder, recipe: Recipe) -> bool:
 def tuned(candidate: Candidate, folder: CellFolder, recipe: Recipe) -> Candidate:
     """The freshly loaded candidate with the training of the cell in ``folder`` put in."""
     model = apply_trained(candidate.model, recipe, adapter_folder(folder)).eval()
-    return Candidate(candidate.name, model, candidate.prompter, candidate.parameters)
+    return replace(candidate, model=model)
 
 
 def decode(

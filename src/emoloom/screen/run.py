@@ -157,6 +157,7 @@ class _Runner:
         self._steps: Counter[str] = Counter()
         self._keep = {model.local.name for model in plan.models if model.spec in plan.config.keep}
         self._left: set[str] = set()
+        self._unpacked: set[str] = set()
         self._reserve = Price()
         self._cost = Cost()
         self._scores: CellScores = {}
@@ -406,15 +407,16 @@ class _Runner:
         evals, limit = self._evals_of(cell)
         records = [record for _, record in work.wanted_records(evals, limit)]
         equal = bit_equal(candidate, records)
+        numerics = {"bit_equal": equal, "unpacked": candidate.unpacked}
         if cell.readout == "scored":
             corpora = self._plan.corpora
             fitted = corpora.fitted_on(self._arms[cell.arm].recipe, cell.examples)
             tune = corpora.tuned_on(cell.stage, self._plan.config.race_limit)
             prepare_scoring(candidate, folder, fitted, tune, alone=not equal, progress=self._progress, cost=cost)
-            return scored_readout(candidate, folder, self._suggester, alone=not equal), {"bit_equal": equal}
+            return scored_readout(candidate, folder, self._suggester, alone=not equal), numerics
         grammar = make_grammar(candidate) if cell.readout == "constrained" else None
         written = Written(candidate, self._suggester, guard=not equal, grammar=grammar, between=self._meter.tick)
-        return written, {"bit_equal": equal}
+        return written, numerics
 
     def _training(self, cell: Cell) -> CellFolder:
         """The folder of the training that a tuned cell reads out."""
@@ -424,7 +426,11 @@ class _Runner:
         return training_of(cell, self._plan.cells)
 
     def _load(self, cell: Cell) -> Candidate:
-        return next(model for model in self._plan.models if model.local.name == cell.candidate).load()
+        candidate = next(model for model in self._plan.models if model.local.name == cell.candidate).load()
+        if candidate.unpacked and candidate.name not in self._unpacked:
+            self._unpacked.add(candidate.name)
+            self._say(f"{candidate.name}: {candidate.unpacked}; each text takes a forward of its own")
+        return candidate
 
     def _finish(
         self, cell: Cell, folder: CellFolder, rows: list[Row], cost: dict[str, Any], numerics: dict[str, Any]

@@ -29,11 +29,15 @@ def make_trainable(model: Any, recipe: Recipe, seed: int) -> Any:
 
 
 def _with_lora(model: Any, recipe: Recipe) -> Any:
+    # Kernels of state space layers read these weights past an update; peft refuses them.
+    mixers = [name for name, module in model.named_modules() if "Mixer" in type(module).__name__]
+    past = [f"{mixer}.{layer}" for mixer in mixers for layer in ("out_proj", "conv1d")]
     config = LoraConfig(
         r=recipe.rank,
         lora_alpha=2 * recipe.rank,
         lora_dropout=0.0,
         target_modules="all-linear",
+        exclude_modules=past or None,
         task_type="CAUSAL_LM",
     )
     with warnings.catch_warnings():
