@@ -4,8 +4,8 @@
 
 Replies of the fine-tuned model to ``--records`` dev records are decoded in the ordinary way. Of the positions at which their
 tokens were decided, ``--positions`` are drawn, and the logits there compared, bit for bit, with those of the canonical forward
-over the same tokens. The first ``--references`` replies, and ``--untrained`` of the model without its fine-tuning, are decoded anew by the
-reference loop. What is done is kept in the state file, a line a piece, and not done again.
+over the same tokens. The first ``--references`` replies, and ``--untrained`` of the model without its fine-tuning, are decoded
+anew by the reference loop. What is done is kept in the state file, a line a piece, and not done again.
 """
 
 from __future__ import annotations
