@@ -18,7 +18,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import common
-from emoloom.config import Recipe
+from emoloom.config import PARTS, Recipe
 from emoloom.lexicon.load import load_teacher
 from emoloom.model.attention import NAME
 from emoloom.model.prompts import Prompter
@@ -102,7 +102,7 @@ def main() -> None:
 
 def make_task(count: int) -> Task:
     """Whole batches of at most ``count`` records, and the model with its LoRA."""
-    recipe = Recipe()
+    recipe = Recipe().without(*PARTS)
     count = count // recipe.batch_size * recipe.batch_size
     candidate = common.load_base()
     records = common.some_records("train", count, load_teacher(None))

@@ -10,7 +10,7 @@ from typing import Any
 import emoloom.screen.cells
 import emoloom.screen.readout
 import emoloom.screen.verify
-from emoloom.config import ScreenConfig
+from emoloom.config import PARTS, Recipe, ScreenConfig
 from emoloom.report.html import write_report
 from emoloom.screen.plan import Plan, make_plan
 from emoloom.screen.run import run_plan
@@ -19,6 +19,8 @@ from emoloom.store.run import RunFolder
 # Random models never end a reply, so that this bounds the time.
 MAX_NEW_TOKENS = 6
 BASELINES_ONLY = ("baseline:majority",)
+OFF = Recipe().without(*PARTS).model_dump(include=set().union(*PARTS.values()))
+"""What turns a recipe into plain fine-tuning."""
 
 ROWS = (
     {"text": "the parcel came at last", "labels": ["joy", "relief"], "vad": {"v": 0.8, "a": 0.5, "d": 0.6}},
@@ -36,7 +38,8 @@ def write_jsonl(path: Path, rows: Sequence[object] = ROWS) -> Path:
 
 
 def small(model: Path | None, data: Path, out: Path | None = None, **changes: Any) -> ScreenConfig:
-    """Settings that train on 6 starter records and judge 3 records of ``data``, 2 of them zero-shot."""
+    """Settings that train on 6 starter records and judge 3 records of ``data``, 2 of them zero-shot; plainly, but for the
+    ``recipe`` among the changes."""
     settings: dict[str, Any] = {
         "model": (f"path:{model}",) if model else BASELINES_ONLY,
         "train_limit": 6,
@@ -46,7 +49,8 @@ def small(model: Path | None, data: Path, out: Path | None = None, **changes: An
         "out": out,
         "recipe": {"batch_size": 2, "rank": 2, "learning_rate": 0.1},
     }
-    return ScreenConfig.model_validate(settings | changes)
+    merged = settings | changes
+    return ScreenConfig.model_validate(merged | {"recipe": OFF | merged["recipe"]})
 
 
 def shorten_replies(monkeypatch: Any) -> None:

@@ -72,6 +72,19 @@ def test_an_unknown_recipe_key_gets_recipe_keys(file: Path) -> None:
     assert "model" not in message.partition("Did you mean")[2]
 
 
+def test_an_unknown_budget_key_gets_budget_keys(file: Path) -> None:
+    assert "unknown setting 'second'. Did you mean seconds?" in refused(file, "model: [pypi:a]\nbudget: {second: 5}\n")
+
+
+def test_settings_that_do_not_go_together_are_told_without_the_whole_file(file: Path) -> None:
+    message = refused(file, "model: [pypi:a]\ndtype: bfloat16\nrecipe: {method: full}\n")
+    assert message.startswith(f"{file}: method full would lose its updates in bfloat16 weights")
+
+
+def test_a_readout_named_twice_is_one(file: Path) -> None:
+    assert load(file, "model: [pypi:a]\nreadout: [scored, free, scored]\n").readout == ("scored", "free")
+
+
 @pytest.mark.parametrize(
     ("line", "key"),
     [

@@ -6,16 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.cli.conftest import Emoloom
-from tests.screenings import lasting, shorten_replies
+from tests.screenings import OFF, lasting, shorten_replies
 
 
 @pytest.fixture
 def settings(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shorten_replies(monkeypatch)
     path = tmp_path / "settings.yaml"
-    recipe = "{batch_size: 2, rank: 2, l_vad: 1.0, mixture: entropy}"
-    path.write_text(f"model: ['path:{model}']\ntrain_limit: 4\nlimit: 2\npart_seeds: 2\nrecipe: {recipe}\n")
+    recipe = OFF | {"batch_size": 2, "rank": 2, "l_vad": 1.0, "mixture": "entropy"}
+    settings = {"model": [f"path:{model}"], "train_limit": 4, "limit": 2, "part_seeds": 2, "recipe": recipe}
+    path.write_text(yaml.safe_dump(settings))
     return path
 
 
@@ -57,11 +59,15 @@ def test_flags_of_a_screening_are_heard(emoloom: Emoloom, settings: Path, data: 
     [
         (("--model", "baseline:tfidf"), "an ablation takes one model"),
         ((), "model is not given"),
-        (("--model", "pypi:smollm2-135m-instruct"), "the recipe has no part to leave out"),
+        (("--model", "pypi:smollm2-135m-instruct", "--config", "plain.yaml"), "the recipe has no part to leave out"),
         (("--seeds", 0), "greater than or equal to 1"),
     ],
 )
-def test_a_users_mistake_is_one_line(emoloom: Emoloom, tmp_path: Path, flags: tuple[object, ...], message: str) -> None:
+def test_a_users_mistake_is_one_line(
+    emoloom: Emoloom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[object, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plain.yaml").write_text(yaml.safe_dump({"recipe": OFF}))
     done = emoloom("ablate", *flags, "--out", tmp_path / "run")
     assert done.code == 2
     assert message in done.err

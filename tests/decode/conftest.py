@@ -12,7 +12,7 @@ import torch
 from tests import tiny
 from tests.train.conftest import run_training
 
-from emoloom.config import Recipe
+from emoloom.config import PARTS, Recipe
 from emoloom.contract.record import make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.decode import fast
@@ -96,7 +96,7 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Writer:
         Example(str(i), tuple(own), tuple(candidate.prompter.encode_reply(line)))
         for i, (own, line) in enumerate(zip(prompts, lines, strict=True))
     ]
-    recipe = Recipe(method="full", epochs=30, batch_size=4, learning_rate=2e-2)
+    recipe = Recipe(method="full", epochs=30, batch_size=4, learning_rate=2e-2).without(*PARTS)
     run_training(candidate.model, recipe, folder / "checkpoint", examples, prefix=prefix, seed=0)
     replies = [decode_reference(candidate.model, prefix, own, eos=tiny.END, max_new_tokens=100) for own in prompts]
     return Writer(candidate.model, prefix, prompts, replies)

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from tests.screenings import BASELINES_ONLY, lasting, small
+from tests.screenings import BASELINES_ONLY, OFF, lasting, small
 
 from emoloom.config import AblationConfig
 from emoloom.errors import EmoLoomError
@@ -104,7 +104,8 @@ def test_an_arm_is_compared_by_its_first_readout_plain_by_the_first_that_writes_
 
 def config(model: Path | None, data: Path, out: Path | None = None, **changes: Any) -> AblationConfig:
     recipe = {"batch_size": 2, "rank": 2, "learning_rate": 0.1, **EVERYTHING}
-    screening = small(model, data, out).model_dump() | {"recipe": recipe, "seeds": 2, **changes}
+    merged = {"recipe": recipe, "seeds": 2, **changes}
+    screening = small(model, data, out).model_dump() | merged | {"recipe": OFF | merged["recipe"]}
     return AblationConfig.model_validate(screening)
 
 

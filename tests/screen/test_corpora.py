@@ -19,7 +19,8 @@ from emoloom.screen.corpora import Atoms, Corpora, load_corpora, load_evals, rec
 
 def corpora(data: Path, **changes: Any) -> Corpora:
     config = small(None, data, **changes)
-    return load_corpora(config, Teacher(), [config.recipe], appraise)
+    found = load_corpora(config, Teacher(), [config.recipe])
+    return found.appraised(appraise) if config.recipe.l_app else found
 
 
 def appraise(texts: Sequence[str]) -> Atoms:
@@ -131,7 +132,7 @@ def test_the_manifest_tells_the_data_without_text(data: Path) -> None:
     assert not [record for record in found.train if record.text in str(manifest)]
 
 
-def test_only_a_recipe_that_asks_for_them_gets_appraisals_and_flips(tmp_path: Path) -> None:
+def test_a_recipe_that_asks_for_them_gets_appraisals_and_flips(tmp_path: Path) -> None:
     learnt = write_jsonl(tmp_path / "learnt.jsonl", [*ROWS, {"text": "I love this good day", "labels": ["love"]}])
     judged = write_jsonl(tmp_path / "judged.jsonl", [{"text": "judged", "labels": ["joy"]}])
     plain = corpora(judged, train=(f"jsonl:{learnt}",), train_limit=None)

@@ -81,7 +81,7 @@ def test_the_run_predicts_by_its_first_readout(run: RunFolder, data: Path) -> No
 
 
 def test_a_run_without_the_readout_says_so(finished: RunFolder, model: Path) -> None:
-    with pytest.raises(EmoLoomError, match="this run tuned no thresholds"):
+    with pytest.raises(EmoLoomError, match="this run has no scored answers"):
         open_model(None, finished.path, "scored", quiet)
     with pytest.raises(EmoLoomError, match="an untrained model has no heads"):
         open_model(f"path:{model}", None, "scored", quiet)

@@ -18,14 +18,14 @@ from tests import tiny
 from tests.train.conftest import PREFIX, Load, make_examples, run_training
 from transformers import AutoModelForCausalLM
 
-from emoloom.config import Recipe
+from emoloom.config import PARTS, Recipe
 from emoloom.model.forward import packed_logits
 from emoloom.model.packing import pack
 from emoloom.train import adapter
 from emoloom.train.adapter import apply_trained, is_saved, make_trainable, save_trained
 
 EXAMPLES = make_examples(16)
-FULL = Recipe(method="full", batch_size=4, epochs=2, learning_rate=1e-2)
+FULL = Recipe(method="full", batch_size=4, epochs=2, learning_rate=1e-2).without(*PARTS)
 LORA = FULL.model_copy(update={"method": "lora", "rank": 4})
 
 
@@ -122,7 +122,7 @@ save_trained(make_trainable(tiny.load_tiny(base).model, recipe, 0), recipe, out,
 
 
 def test_adapter_is_the_same_bytes_in_every_process(load: Load, folders: dict[str, Path], tmp_path: Path) -> None:
-    recipe = Recipe(rank=2)
+    recipe = Recipe(rank=2).without(*PARTS)
     save_trained(make_trainable(load("llama"), recipe, 0), recipe, tmp_path / "here", "tiny:model")
     root = Path(tiny.__file__).parents[1]
     source = Path(adapter.__file__).parents[2]

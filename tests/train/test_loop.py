@@ -10,14 +10,14 @@ import pytest
 import torch
 from tests.train.conftest import PREFIX, Load, make_examples, run_training, sft
 
-from emoloom.config import Recipe
+from emoloom.config import PARTS, Recipe
 from emoloom.errors import EmoLoomError
 from emoloom.mixture.sampler import Epochs
 from emoloom.train.adapter import make_trainable
 from emoloom.train.loop import Advance, learning_rate
 
 EXAMPLES = make_examples(20)
-FULL = Recipe(method="full", batch_size=4, micro_batch=2, epochs=2, learning_rate=1e-3)
+FULL = Recipe(method="full", batch_size=4, micro_batch=2, epochs=2, learning_rate=1e-3).without(*PARTS)
 LORA = FULL.model_copy(update={"method": "lora", "rank": 4, "learning_rate": 1e-2})
 BOTH = pytest.mark.parametrize("recipe", [FULL, LORA], ids=["full", "lora"])
 
@@ -63,7 +63,7 @@ def assert_bit_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor
     ],
 )
 def test_rate_rises_linearly_and_falls_by_a_half_cosine(warmup: float, steps: int, shares: list[float]) -> None:
-    recipe = Recipe(warmup=warmup, learning_rate=0.02)
+    recipe = Recipe(warmup=warmup, learning_rate=0.02).without(*PARTS)
     rates = [learning_rate(recipe, step, steps) for step in range(steps)]
     assert rates == pytest.approx([0.02 * share for share in shares], rel=1e-6)
 
@@ -185,7 +185,7 @@ def test_interrupted_training_ends_with_the_same_bits(
 
 @pytest.mark.parametrize("until", [1, 3, 5])
 def test_a_paused_training_goes_on_to_the_same_bits(until: int, load: Load, tmp_path: Path) -> None:
-    recipe = Recipe(batch_size=2, epochs=2)
+    recipe = Recipe(batch_size=2, epochs=2).without(*PARTS)
     begun, whole, paused = (make_trainable(load("llama"), recipe, 0) for _ in range(3))
     losses = run_training(whole, recipe, tmp_path / "whole", EXAMPLES[:5])
     first = run_training(begun, recipe, tmp_path / "paused", EXAMPLES[:5], until=until)

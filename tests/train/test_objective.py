@@ -11,14 +11,13 @@ import pytest
 import torch
 from tests import tiny
 
-from emoloom.config import Recipe
+from emoloom.config import PARTS, Recipe
 from emoloom.contract.affect import AFFECT, ATOMS
 from emoloom.contract.record import Appraisal, Record, Vad
 from emoloom.errors import EmoLoomError
 from emoloom.lexicon.teacher import Teacher
 from emoloom.mixture.sampler import Epochs
 from emoloom.model.load import Candidate
-from emoloom.screen.arms import PARTS
 from emoloom.train.adapter import make_trainable
 from emoloom.train.batch import run_batch
 from emoloom.train.collate import Example, examples
@@ -26,7 +25,7 @@ from emoloom.train.loop import Advance, History, learning_rate, train
 from emoloom.train.objective import REGULARIZERS, Objective
 from emoloom.train.sft import sft_loss
 
-PLAIN = Recipe(batch_size=4, micro_batch=2, rank=4, learning_rate=1e-2)
+PLAIN = Recipe(batch_size=4, micro_batch=2, rank=4, learning_rate=1e-2).without(*PARTS)
 FULL = PLAIN.model_copy(update={"l_cls": 1.0, "l_reg": 0.5, "l_vad": 0.7, "l_app": 0.3, "mixture": "entropy"})
 TEXTS = (
     ("it came at last", ("joy",), 0.8), ("who scratched my car", ("anger",), 0.2), ("noon", ("neutral",), 0.5),

@@ -74,5 +74,5 @@ def cannot_follow(prompter: Prompter) -> EmoLoomError:
     return EmoLoomError(
         "the tokenizer spells a reply with tokens that do not add up to its text",
         where=str(prompter.tokenizer.name_or_path),
-        remedy="Train it with the plain recipe (no l_cls, l_reg, l_vad or l_app, mixture natural), without the scored readout.",
+        remedy="Leave it out, or screen without the scored readout and with l_cls, l_reg, l_vad and l_app 0, mixture natural.",
     )

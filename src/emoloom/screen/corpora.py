@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,12 @@ class Corpora:
     flips: tuple[Record, ...] = ()
     race: EvalSet | None = None
 
+    def appraised(self, appraise: Callable[[Sequence[str]], Atoms]) -> Corpora:
+        """With appraisals of what is trained on, which ``appraise`` reads from texts where the corpus has none of its own."""
+        return replace(
+            self, train=tuple(_appraised(self.train, appraise)), flips=tuple(_appraised(self.flips, appraise))
+        )
+
     def fitted_on(self, recipe: Recipe, examples: int) -> tuple[Record, ...]:
         """What the heads of a ``scored`` cell are fitted to: what the recipe trains on; at a rung of the race as many of them as
         ``examples`` (else 0) lie behind."""
@@ -107,13 +113,10 @@ def records_digest(records: Sequence[Record]) -> str:
     return digest([record.line() for record in records])
 
 
-def load_corpora(
-    config: ScreenConfig, teacher: Teacher, recipes: Sequence[Recipe], appraise: Callable[[Sequence[str]], Atoms]
-) -> Corpora:
+def load_corpora(config: ScreenConfig, teacher: Teacher, recipes: Sequence[Recipe]) -> Corpora:
     """Loads, samples and completes the records of a run; the same settings give the same records in the same order.
 
-    What only some of the ``recipes`` need is made if any of them does: mirrored records, and appraisals, which ``appraise``
-    reads from texts where the corpus has none of its own.
+    Mirrored records are made if any of the ``recipes`` draws them.
 
     Training records of all corpora are shuffled together before ``train_limit`` cuts them, so that each corpus gives its
     share; evaluation records are shuffled, so that a limit takes a sample and not the head of a file.
@@ -154,8 +157,6 @@ def load_corpora(
         # A mirror may be a text that somebody wrote, too: judged, or known with its true labels.
         if record and normalise(record.text) not in seen
     ]
-    if any(recipe.l_app for recipe in recipes):
-        train, flips = _appraised(train, appraise), _appraised(flips, appraise)
     return Corpora(
         tuple(train),
         tuple(split.report for split in splits),

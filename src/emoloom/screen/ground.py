@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from emoloom.assets.cache import Say
 from emoloom.assets.models import LocalModel, resolve
 from emoloom.assets.specs import parse_spec
@@ -14,6 +16,7 @@ from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import unknown_name
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import UNFITTED, Teacher
+from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import Candidate, load_candidate, load_prompter
 from emoloom.model.prompts import Prompter
 from emoloom.screen.arms import Arm
@@ -65,7 +68,8 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
         EmoLoomError: anything that would stop the run later.
     """
     specs = [parse_spec(name) for name in dict.fromkeys(config.model)]
-    recipes = [arm.recipe for arm in arms]
+    # Baselines alone train by no recipe.
+    recipes = [arm.recipe for arm in arms] if any(spec.kind != "baseline" for spec in specs) else []
     for name in config.keep:
         if name not in config.model:
             raise unknown_name("candidate", name, config.model, where="keep")
@@ -74,14 +78,20 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
         say(
             f"no calibration is known for the lexicon {teacher.calibration.lexicon}: its estimates are standardised instead"
         )
-    corpora = load_corpora(config, teacher, recipes, lambda texts: _appraise(texts, config, say))
+    corpora = load_corpora(config, teacher, recipes)
     models: list[PlannedModel] = []
     for spec in specs:
         if spec.kind != "baseline":
             local = resolve(spec, trust_remote_code=config.trust_remote_code, say=say)
             trust = local.trust_remote_code
             prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
+            if "scored" in config.readout or any(recipe.follows_replies for recipe in recipes):
+                # A tokenizer whose tokens cannot be followed would end the run only when its turn comes.
+                FirstLabel(prompter, GOEMOTIONS, torch.device("cpu"))
             models.append(PlannedModel(str(spec), local, prompter, config.dtype))
+    # Last, because a verifier may have to be fitted first, and a mistake in a name should not wait for it.
+    if any(recipe.l_app for recipe in recipes):
+        corpora = corpora.appraised(lambda texts: _appraise(texts, config, say))
     return Ground(config, teacher, corpora, tuple(models), arms)
 
 

@@ -68,9 +68,15 @@ def _lost(cells: Mapping[CellName, str]) -> list[dict[str, str]]:
 
 
 def _losses(failed: Mapping[CellName, str], cut: Mapping[CellName, str]) -> list[str]:
-    return [f"{candidate} has failed, {stage}: {reason}." for (candidate, stage, _), reason in failed.items()] + [
-        f"{candidate} was cut, {stage}: {reason}." for (candidate, stage, _), reason in cut.items()
+    return [f"{cell[0]} has failed, {_stage(cell)}: {reason}." for cell, reason in failed.items()] + [
+        f"{cell[0]} was cut, {_stage(cell)}: {reason}." for cell, reason in cut.items()
     ]
+
+
+def _stage(cell: CellName) -> str:
+    """The stage, and the readout where a candidate may have several."""
+    _, stage, readout = cell
+    return f"{stage} by {readout}" if stage in ("tuned", "zero-shot") else stage
 
 
 def rank(scores: Sequence[Scores]) -> Estimate:

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from emoloom.assets.cache import Say
-from emoloom.config import AblationConfig, ScreenConfig
+from emoloom.config import PARTS, AblationConfig, ScreenConfig
 from emoloom.contract.affect import VAD
 from emoloom.contract.record import Record
 from emoloom.errors import EmoLoomError
-from emoloom.screen.arms import FULL, PARTS, PLAIN, Arm, ablation_arms
+from emoloom.screen.arms import FULL, PLAIN, Arm, ablation_arms
 from emoloom.screen.baselines import Majority
 from emoloom.screen.cells import Cell, baseline_cells, probe_cells, race_cell, trained_cells, zero_shot_cells
 from emoloom.screen.environment import environment

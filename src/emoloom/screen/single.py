@@ -97,9 +97,11 @@ def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say
     opened = Opened(candidate, teacher, (v, a, d), readout or config.readout[0])
     if opened.readout != "scored":
         return opened
-    if "scored" not in readouts:
+    if "scored" not in readouts or folder.cell(readouts["scored"].key).metrics() is None:
         raise EmoLoomError(
-            "this run tuned no thresholds", where=str(folder.path), remedy="Screen with --readout scored, or use free."
+            "this run has no scored answers, and so no thresholds",
+            where=str(folder.path),
+            remedy="Screen with --readout scored and enough budget for it, or use free.",
         )
     return replace(opened, scored=folder.cell(readouts["scored"].key))
 

@@ -63,7 +63,7 @@ class Objective:
         self._balance = self._tensor(label_balance(counts, len(examples)))
         self._mean_balance = float(np.average(self._balance.cpu(), weights=counts)) if any(counts) else 1.0
         self._layouts: dict[str, Layout] = {}
-        if recipe.l_cls or recipe.l_reg or recipe.l_vad or recipe.l_app or recipe.mixture == "entropy":
+        if recipe.follows_replies:
             self._first = FirstLabel(prompter, GOEMOTIONS, self._device)
             shares = self._first.log_shares(counts)
             self._log_shares = self._tensor(shares)
