@@ -95,6 +95,7 @@ def test_what_it_cost_is_told_by_name(run: RunFolder, capsys: pytest.CaptureFixt
     spent = {
         "train_seconds": 61.2,
         "trained_examples": 40,
+        "fit_seconds": 3.0,
         "decode_seconds": 10.0,
         "decoded": 5,
         "peak_memory_bytes": 2.5e9,
@@ -103,7 +104,7 @@ def test_what_it_cost_is_told_by_name(run: RunFolder, capsys: pytest.CaptureFixt
     print_leaderboard(run)
     lines = capsys.readouterr().out.splitlines()
     cells = [[part.strip() for part in line.strip("│ ").split("│")] for line in lines]
-    assert ["path:/models/a", "tuned", "free", "71", "45", "2.5 GB"] in cells
+    assert ["path:/models/a", "tuned", "free", "74", "45", "2.5 GB"] in cells
 
 
 def test_a_candidate_can_be_read_in_a_narrow_terminal(

@@ -132,7 +132,7 @@ def _costs(run: RunFolder) -> Table:
     for cell in run.read_json(MANIFEST)["cells"]:
         cost = spent.get(cell["key"])
         if cost and "decode_seconds" in cost:
-            seconds = cost["train_seconds"] + cost["decode_seconds"]
+            seconds = sum(cost.get(f"{work}_seconds", 0.0) for work in ("train", "fit", "decode"))
             records = cost["trained_examples"] + cost["decoded"]
             memory = f"{cost['peak_memory_bytes'] / 1e9:.1f} GB"
             table.add_row(cell["candidate"], cell["stage"], cell["readout"], f"{seconds:.0f}", str(records), memory)
