@@ -28,6 +28,7 @@ from emoloom.model.load import Candidate, load_candidate, load_prompter
 from emoloom.screen.plan import make_plan
 from emoloom.screen.run import run_plan
 from emoloom.screen.single import Opened, open_model
+from emoloom.store.files import digest
 from emoloom.store.run import LEADERBOARD
 from emoloom.train.adapter import apply_trained
 
@@ -83,7 +84,7 @@ def load_tuned(adapter: Path | None) -> Opened:
 
 
 def _trained_here() -> Path:
-    folder = cache_root() / "bench" / corpus()
+    folder = cache_root() / "bench" / f"{corpus()}-{digest(Recipe().model_dump())[:8]}"
     if not (folder / LEADERBOARD).exists():
         say(f"no --adapter: fine-tuning {MODEL} on {corpus()} once, kept in {folder}")
         config = ScreenConfig(

@@ -31,6 +31,7 @@ from emoloom.lexicon.teacher import Teacher
 from emoloom.model.forward import packed_logits
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
 from emoloom.model.packing import Pack
+from emoloom.screen.environment import code_digest
 from emoloom.screen.readout import Written, bit_equal
 from emoloom.screen.suggest import Suggester
 
@@ -53,7 +54,8 @@ def main() -> None:
     opened = common.load_tuned(options.adapter)
     records = common.some_records("dev", options.records, Teacher())
     suggester = Suggester(common.some_records("train", KNOWN_RECORDS, opened.teacher), opened.teacher)
-    state = State(options.state)
+    what = {"adapter": str(options.adapter), "records": options.records, "positions": options.positions}
+    state = State(options.state, what | {"code": code_digest()})
     equal = bit_equal(opened.candidate, records)
 
     chunks = [records[start : start + CHUNK] for start in range(0, len(records), CHUNK)]
@@ -73,12 +75,18 @@ def main() -> None:
 
 
 class State:
-    """Pieces of work that are done, by name, in a file."""
+    """Pieces of work that are done, by name, in a file that begins with what it is the work ``of``."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, of: Any) -> None:
         self.path = path
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        self.found: dict[str, Any] = dict(json.loads(line) for line in lines if line.endswith("]"))
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]
+        path.write_text(whole, encoding="utf-8")
+        self.found: dict[str, Any] = dict(json.loads(line) for line in whole.splitlines())
+        if self.found.setdefault("of", of) != of:
+            raise SystemExit(f"{path} holds the work of {self.found['of']}, not of {of}; name another file")
+        if not whole:
+            path.write_text(json.dumps(["of", of]) + "\n", encoding="utf-8")
 
     def once(self, name: str, work: Callable[[], Any]) -> None:
         """Does a piece of work unless it is done."""
@@ -131,7 +139,7 @@ def watched(share: float) -> Iterator[dict[Tokens, str]]:
 
 
 def fingerprint(logits: torch.Tensor) -> str:
-    return hashlib.sha256(logits.contiguous().numpy().tobytes()).hexdigest()
+    return hashlib.sha256(logits.cpu().contiguous().view(torch.uint8).numpy().tobytes()).hexdigest()
 
 
 def compared(candidate: Candidate, record: Record, reply: Sequence[int]) -> dict[str, Any]:

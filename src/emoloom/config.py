@@ -27,7 +27,8 @@ class Recipe(BaseModel):
     forward; gradients add up to ``batch_size`` records before a step.
 
     ``l_cls``, ``l_reg``, ``l_vad`` and ``l_app`` weigh the regularizers of :mod:`emoloom.train.objective`; 0 leaves one out. The
-    defaults are what ``docs/results/ablation.md`` measured; :meth:`without` all parts it is plain supervised fine-tuning.
+    defaults were measured as a whole in ``docs/results/ablation.md``; :meth:`without` all parts it is plain supervised
+    fine-tuning.
     ``flip`` adds mirrored records. ``mixture``: ``natural`` goes through a shuffle of all records, ``entropy`` draws them from
     their sources at a temperature between ``t_min`` and ``t_max`` (:mod:`emoloom.mixture.sampler`). Neither changes how many
     examples are seen: ``epochs`` times the training records.

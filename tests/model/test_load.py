@@ -109,6 +109,12 @@ def broken_tokenizer(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{")
 
 
+def test_a_model_that_reads_to_the_right_is_refused(tmp_path: Path) -> None:
+    folder = tiny.make_model(tmp_path, "bert", intermediate_size=64)
+    with pytest.raises(EmoLoomError, match="its logits depend on tokens that come after"):
+        tiny.load_tiny(folder)
+
+
 def test_whole_model_is_loaded_as_it_is(folder: Path) -> None:
     candidate = tiny.load_tiny(folder)
     stored = load_file(folder / "model.safetensors")

@@ -30,7 +30,7 @@ def test_figures_have_three_decimals(value: float | None, shown: str) -> None:
     [
         ("goemotions", {"gold": 3}, "goemotions, gold VAD"),
         ("dailydialog", {"blend": 3}, "dailydialog, weak VAD"),
-        ("goemotions", {"gold": 2, "label": 1}, "goemotions, weak VAD"),
+        ("goemotions", {"gold": 2, "label": 1}, "goemotions, weak VAD but for 2 gold"),
         (None, {"gold": 3}, "no labels, gold VAD"),
         ("goemotions", {}, "goemotions, no VAD"),
     ],

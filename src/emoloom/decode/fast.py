@@ -107,7 +107,8 @@ def _round(
     """One forward for all ``jobs``."""
     proposals = [_propose(job, eos, max_new_tokens - len(job.generated) - 1) for job in jobs]
     sequences = [[*job.prompt, *job.generated, *draft] for job, (draft, _) in zip(jobs, proposals, strict=True)]
-    packed = pack(prefix, sequences, next(model.parameters()).device)
+    weight = next(model.parameters())
+    packed = pack(prefix, sequences, weight.device)
     places = [(at, step) for at, (_, asked) in enumerate(proposals) for step in asked]
     last = [offset + len(job.prompt) + len(job.generated) - 1 for job, offset in zip(jobs, packed.offsets, strict=True)]
     logits = packed_logits(model, packed, [last[at] + step for at, step in places])
@@ -115,7 +116,7 @@ def _round(
         if (allowed := proposals[at][1][step]) is not None:
             forbid(logits[row], allowed)
     best = dict(zip(places, logits.argmax(dim=-1).tolist(), strict=True))
-    close = {places[row] for row in _near_ties(logits)} if guard else set()
+    close = {places[row] for row in _near_ties(logits, GUARD_MARGINS[weight.dtype])} if guard else set()
     counts.forwards += 1
     counts.tokens += len(packed.tokens)
 
@@ -179,9 +180,9 @@ def _jump(job: Job, eos: int, max_new_tokens: int) -> None:
         _take(job, token, eos, max_new_tokens)
 
 
-def _near_ties(logits: torch.Tensor) -> set[int]:
+def _near_ties(logits: torch.Tensor, margin: float) -> set[int]:
     top = logits.topk(2, dim=-1).values
-    return set((top[:, 0] - top[:, 1] < GUARD_MARGINS[logits.dtype]).nonzero().flatten().tolist())
+    return set((top[:, 0] - top[:, 1] < margin).nonzero().flatten().tolist())
 
 
 @torch.inference_mode()

@@ -97,10 +97,13 @@ def load_candidate(
         if lacking := sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"]):
             raise ValueError(f"the weights lack or misfit {lacking[0]}")
         unpacked = _try_packing(model)
-    # Only now: whether it can be packed shows in float32. Buffers stay in it: rotary frequencies lose whole turns in bfloat16.
-    for parameter in model.parameters():
-        parameter.data = parameter.data.to(getattr(torch, dtype))
-    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        # Only now: whether it can be packed shows in float32. Buffers stay in it: rotary frequencies would lose whole turns.
+        for parameter in model.parameters():
+            parameter.data = parameter.data.to(getattr(torch, dtype))
+        model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        with torch.inference_mode():
+            # Some models cannot compute in bfloat16.
+            packed_logits(model, pack([], [[1, 2]], model.device), [1])
     return Candidate(name, model, prompter, sum(p.numel() for p in model.parameters()), unpacked)
 
 
@@ -111,27 +114,33 @@ def _try_packing(model: Any) -> str | None:
 
     Returns:
         Why it cannot be packed; None where it is.
+
+    Raises:
+        ValueError: not even one by one have sequences these logits, since they depend on tokens to come.
     """
     tokens = torch.arange(1, 41) % model.config.get_text_config().vocab_size
     alone = model(input_ids=tokens[None], use_cache=False).logits[0]
-    try:
-        model.set_attn_implementation(NAME)
-        if not is_packed(model):
-            return _unpacked(model, "transformers cannot replace its attention")
-        neighbours = pack([], [tokens[:24].tolist(), tokens.tolist()], torch.device("cpu"))
-        packed = packed_logits(model, neighbours, range(24, 64))
-        gap = float((packed - alone).abs().max() / alone.abs().max().clamp_min(1.0))
-        reason = f"logits change by {gap:.1e} beside a neighbour"
-    except (ValueError, TypeError, RuntimeError, IndexError) as error:
-        gap, reason = float("inf"), (str(error).splitlines() or [type(error).__name__])[0]
-    if gap < _LOGIT_TOLERANCE:
+    model.set_attn_implementation(NAME)
+    reason = _misfit(model, tokens, alone) if is_packed(model) else "transformers cannot replace its attention"
+    if reason is None:
         return None
     model.set_attn_implementation(_OWN)
-    return _unpacked(model, reason)
-
-
-def _unpacked(model: Any, reason: str) -> str:
+    if _misfit(model, tokens, alone):
+        raise ValueError("its logits depend on tokens that come after")
     return f"{model.config.model_type} models cannot be packed: {reason}"
+
+
+def _misfit(model: Any, tokens: torch.Tensor, alone: torch.Tensor) -> str | None:
+    """How the logits of ``tokens`` (N,) beside their own beginning differ from those ``alone`` (N, V); None where they do not."""
+    begun = 24
+    beside = pack([], [tokens[:begun].tolist(), tokens.tolist()], torch.device("cpu"))
+    places = [5, begun - 1, 2, begun, len(tokens) - 1]
+    rows = [*places[:2], *(begun + place for place in places[2:])]
+    try:
+        gap = (packed_logits(model, beside, rows) - alone[places]).abs().max() / alone.abs().max().clamp_min(1.0)
+    except (ValueError, TypeError, RuntimeError, IndexError) as error:
+        return (str(error).splitlines() or [type(error).__name__])[0]
+    return None if gap < _LOGIT_TOLERANCE else f"logits change by {gap:.1e} beside a neighbour"
 
 
 @contextlib.contextmanager

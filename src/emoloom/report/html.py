@@ -49,12 +49,13 @@ def write_report(run: RunFolder) -> Path:
 
 def _forwards(cells: list[tuple[dict[str, Any], dict[str, Any] | None]]) -> dict[str, str]:
     """How each candidate's texts shared forwards, in words."""
-    found = {}
+    told: dict[str, set[str]] = {}
     for cell, metrics in cells:
         if metrics and "bit_equal" in metrics:
-            packed = "packed, bit-equal" if metrics["bit_equal"] else "packed, near-ties decided alone"
-            found[cell["candidate"]] = metrics["unpacked"] or packed
-    return found
+            shared = metrics.get("unpacked") or "packed"
+            bits = "bit-equal" if metrics["bit_equal"] else "near-ties decided by the canonical forward"
+            told.setdefault(cell["candidate"], set()).add(f"{shared}, {bits}")
+    return {candidate: "; ".join(sorted(found)) for candidate, found in told.items()}
 
 
 def _weak_vad(manifest: dict[str, Any], rows: list[dict[str, Any]]) -> str:

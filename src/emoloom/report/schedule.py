@@ -20,7 +20,7 @@ def print_schedule(schedule: Schedule) -> None:
         cut = f"cut: over {line.cut}" if line.cut else ""
         table.add_row(cell.candidate, stage, cell.readout, cell.arm, *_figures(line.price), cut)
     table.add_section()
-    table.add_row("all", "", "", "", *_figures(schedule.total), "")
+    table.add_row("all, with loading, measuring and reports", "", "", "", *_figures(schedule.total), "")
     console.print(table)
     if any(line.cut for line in schedule.lines):
         fits = f"; all of it would fit with {schedule.nearest}" if schedule.nearest else ""

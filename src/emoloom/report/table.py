@@ -67,10 +67,12 @@ def figure(value: float | None) -> str:
 
 
 def gold_note(row: Mapping[str, Any]) -> str:
-    """What the row is judged against: label space, and ``weak`` where the VAD is not gold."""
+    """What the row is judged against: label space, and ``weak`` where not all VAD is gold."""
     space = row["space"] or "no labels"
     sources = row["vad_sources"]
     vad = "no VAD" if not sources else "gold VAD" if set(sources) == {"gold"} else "weak VAD"
+    if vad == "weak VAD" and "gold" in sources:
+        vad = f"weak VAD but for {sources['gold']} gold"
     return f"{space}, {vad}"
 
 

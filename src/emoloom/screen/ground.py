@@ -79,6 +79,8 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
             f"no calibration is known for the lexicon {teacher.calibration.lexicon}: its estimates are standardised instead"
         )
     corpora = load_corpora(config, teacher, recipes)
+    if corpora.overlap:
+        say(f"{corpora.overlap} training records are left out, because their texts are judged")
     models: list[PlannedModel] = []
     for spec in specs:
         if spec.kind != "baseline":

@@ -29,9 +29,9 @@ def make_trainable(model: Any, recipe: Recipe, seed: int) -> Any:
 
 
 def _with_lora(model: Any, recipe: Recipe) -> Any:
-    # Kernels of state space layers read these weights past an update; peft refuses them.
+    # State space layers read these weights past an update; peft refuses some of them.
     mixers = [name for name, module in model.named_modules() if "Mixer" in type(module).__name__]
-    past = [f"{mixer}.{layer}" for mixer in mixers for layer in ("out_proj", "conv1d")]
+    past = [f"{mixer}.{layer}" for mixer in mixers for layer in ("out_proj", "conv1d", "dt_proj", "x_proj")]
     config = LoraConfig(
         r=recipe.rank,
         lora_alpha=2 * recipe.rank,
