@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.screenings import screen, shorten_replies, small, write_jsonl
 from tests.tiny import make_model
 
+import emoloom.screen.budget
+import emoloom.screen.price
+import emoloom.screen.run
+import emoloom.screen.schedule
 from emoloom.store.run import RunFolder
 
 
@@ -37,3 +42,23 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(model: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A finished run of :func:`small`; not to be changed."""
     return screen(small(model, data, tmp_path_factory.mktemp("runs") / "first"))
+
+
+class Clock:
+    """Stands for time.monotonic; a ``step`` goes by at every look, a second if not said otherwise."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.step = 1.0
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    ticking = Clock()
+    for module in (emoloom.screen.budget, emoloom.screen.price, emoloom.screen.run, emoloom.screen.schedule):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=ticking))
+    return ticking

@@ -12,7 +12,7 @@ from tests.screenings import BASELINES_ONLY, files, lasting, plan, screen, small
 from tests.tiny import make_model
 
 import emoloom.screen.cell
-import emoloom.screen.run
+import emoloom.screen.worker
 from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
@@ -159,7 +159,7 @@ def test_a_finished_run_is_not_done_again(
     monkeypatch.setattr(PlannedModel, "load", forbidden)
     monkeypatch.setattr(emoloom.screen.readout, "decode_fast", forbidden)
     monkeypatch.setattr(emoloom.screen.cell, "train", forbidden)
-    monkeypatch.setattr(emoloom.screen.run, "probe", forbidden)
+    monkeypatch.setattr(emoloom.screen.worker, "probe", forbidden)
     monkeypatch.setattr(Tfidf, "fit", forbidden)
     screen(small(model, data, tmp_path / "again"))
     assert files(tmp_path / "again") == files(finished.path)

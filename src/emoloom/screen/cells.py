@@ -116,3 +116,8 @@ def _cell(
 ) -> Cell:
     names = {"candidate": candidate, "stage": stage, "readout": readout, "arm": arm, "examples": examples}
     return Cell(digest({**ingredients, **names}), candidate, stage, readout, arm, examples)
+
+
+def title(cell: Cell) -> str:
+    """A cell's candidate, with the arm where there are several."""
+    return f"{cell.arm} of {cell.candidate}" if "/" in cell.arm else cell.candidate
