@@ -31,7 +31,8 @@ class Recipe(BaseModel):
     fine-tuning.
     ``flip`` adds mirrored records. ``mixture``: ``natural`` goes through a shuffle of all records, ``entropy`` draws them from
     their sources at a temperature between ``t_min`` and ``t_max`` (:mod:`emoloom.mixture.sampler`). Neither changes how many
-    examples are seen: ``epochs`` times the training records.
+    examples are seen: ``epochs`` times the training records, unless ``early_stop`` ends it
+    (:mod:`emoloom.train.early_stop`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +54,13 @@ class Recipe(BaseModel):
     mixture: Literal["natural", "entropy"] = "entropy"
     t_min: Temperature = 1.0
     t_max: Temperature = 1.5
+    early_stop: bool = False
+
+    @model_validator(mode="after")
+    def _has_epochs_to_stop_after(self) -> Self:
+        if self.early_stop and self.epochs == 1:
+            raise ValueError("early_stop needs more than one of epochs: it looks at the end of each")
+        return self
 
     @model_validator(mode="after")
     def _cooling(self) -> Self:
@@ -141,11 +149,11 @@ class ScreenConfig(BaseModel):
     ``readout``: how answers are read (:mod:`emoloom.screen.readout`); the first named is the one that ranks.
     ``train_limit`` caps the training records of all corpora together, ``limit`` the records of each evaluation corpus and
     ``zero_shot_limit`` those judged before fine-tuning. With more than one of ``rungs`` the candidates race
-    (:mod:`emoloom.screen.race`): they are judged on ``race_limit`` records at each rung, and those named in ``keep`` never
-    leave. ``probe_limit`` says how many of the training records the probe (:mod:`emoloom.screen.probe`) reads; 0 leaves it
-    out. Models compute in ``dtype``; heads, LoRA updates and losses stay in float32. ``lexicon`` names a fetched lexicon for
-    weak VAD, or a file of word norms; by default the Warriner norms are used where they have been fetched. What does not fit in
-    ``budget`` is left out (:mod:`emoloom.screen.budget`).
+    (:mod:`emoloom.screen.race`): they are judged on ``dev_limit`` records at each rung, and those named in ``keep`` never
+    leave; ``early_stop`` watches the same records. ``probe_limit`` says how many of the training records the probe
+    (:mod:`emoloom.screen.probe`) reads; 0 leaves it out. Models compute in ``dtype``; heads, LoRA updates and losses stay in
+    float32. ``lexicon`` names a fetched lexicon for weak VAD, or a file of word norms; by default the Warriner norms are used
+    where they have been fetched. What does not fit in ``budget`` is left out (:mod:`emoloom.screen.budget`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -160,7 +168,7 @@ class ScreenConfig(BaseModel):
     readout: Annotated[tuple[Readout, ...], Field(min_length=1)] = ("free",)
     recipe: Recipe = Recipe()
     rungs: Annotated[int, Field(ge=1, le=10)] = 1
-    race_limit: Count = 200
+    dev_limit: Count = 200
     keep: tuple[str, ...] = ()
     budget: Budget = Budget()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

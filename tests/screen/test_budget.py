@@ -83,7 +83,7 @@ def test_a_budget_that_pays_for_everything_changes_nothing_else(two: Screening) 
 
 
 def test_a_race_counts_each_example_of_a_training_once(two: Screening, model: Path, second: Path) -> None:
-    run = screen(two(rungs=2, race_limit=2, keep=(f"path:{model}", f"path:{second}")))
+    run = screen(two(rungs=2, dev_limit=2, keep=(f"path:{model}", f"path:{second}")))
     # Two are judged at the rung, too.
     assert spent(run, "examples") == 2 * (6 + 2 + 3 + 2 + 6)
 
@@ -141,7 +141,7 @@ def test_memory_that_a_candidate_needs_is_looked_at_before(two: Screening) -> No
 
 
 def test_a_race_is_priced_by_who_is_expected_to_stay(two: Screening) -> None:
-    raced = schedule_of(two(rungs=2, race_limit=2))
+    raced = schedule_of(two(rungs=2, dev_limit=2))
     by_stage = {(line.cell.candidate, line.cell.stage): line.price for line in raced.lines}
     training = [price.examples for (_, stage), price in by_stage.items() if stage == "training"]
     # One of two goes on to 6 examples; the rung at 3 paused after the second batch of two.
@@ -152,7 +152,7 @@ def test_never_more_is_spent_than_there_is(two: Screening) -> None:
     rng = random.Random(0)
     for _ in range(4):
         limit = rng.randint(9, 40)
-        run = screen(two(f"{limit}examples", rungs=rng.choice([1, 2]), race_limit=2))
+        run = screen(two(f"{limit}examples", rungs=rng.choice([1, 2]), dev_limit=2))
         assert spent(run, "examples") <= limit
         assert run.is_sealed
 
@@ -188,7 +188,7 @@ def test_what_a_cut_run_has_is_replayed(two: Screening) -> None:
 
 def test_who_is_cut_at_a_rung_leaves_the_race(two: Screening) -> None:
     """These pay for one candidate: to the rung (two batches trained, 2 judged), to the end (2 trained) and its 3 answers."""
-    run = screen(two("11examples", rungs=2, race_limit=2))
+    run = screen(two("11examples", rungs=2, dev_limit=2))
     lost = [name for name, stage in cuts(run) if stage == "race"]
     assert len(lost) == 1
     assert (lost[0], "training") not in cuts(run)
@@ -198,7 +198,7 @@ def test_who_is_cut_at_a_rung_leaves_the_race(two: Screening) -> None:
 
 
 def test_a_race_that_nobody_can_finish_is_not_begun(two: Screening) -> None:
-    run = screen(two("10examples", rungs=2, race_limit=2))
+    run = screen(two("10examples", rungs=2, dev_limit=2))
     assert sum(stage == "race" for _, stage in cuts(run)) == 2
     assert not [key for key in run.timings()["cells"] if run.timings()["cells"][key].get("trained_examples")]
 
@@ -224,7 +224,7 @@ def test_time_that_runs_out_in_the_midst_cuts_the_cell(
     assert not list(run.path.rglob("scratch"))
 
 
-RACE = {"rungs": 2, "race_limit": 2}
+RACE = {"rungs": 2, "dev_limit": 2}
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_units_are_corrected_by_finished_cells(two: Screening) -> None:
 def test_what_is_allowed_never_sums_to_more_than_the_budget(two: Screening) -> None:
     rng = random.Random(1)
     for _ in range(30):
-        planned = plan(two(f"{rng.randint(20, 120)}s", rungs=rng.choice([1, 2]), race_limit=2))
+        planned = plan(two(f"{rng.randint(20, 120)}s", rungs=rng.choice([1, 2]), dev_limit=2))
         rates = {m.local.name: Rates(rng.random(), rng.random(), rng.random() / 9, 0.0) for m in planned.models}
         prices, spent, skipped = Prices(planned, rates, {}), Price(), set[str]()
         for number, cell in enumerate(planned.cells):

@@ -41,9 +41,9 @@ def fail_training(monkeypatch: pytest.MonkeyPatch, second: Path, error: Callable
     """The second model has no room for its second training step."""
     fine_tune, step, steps = emoloom.screen.cell.fine_tune, emoloom.train.loop._step, [0]
 
-    def noted(candidate: Any, *arguments: Any, **named: Any) -> None:
+    def noted(candidate: Any, *arguments: Any, **named: Any) -> Any:
         steps[0] = 0 if candidate.name == f"path:{second}" else -100
-        fine_tune(candidate, *arguments, **named)
+        return fine_tune(candidate, *arguments, **named)
 
     def failing(*arguments: Any) -> Any:
         steps[0] += 1
@@ -140,11 +140,11 @@ def test_an_ablation_without_an_arm_is_refused_at_its_end(
     settings["recipe"] |= {"l_cls": 1.0, "l_reg": 1.0}
     fine_tune, done = emoloom.screen.cell.fine_tune, list[str]()
 
-    def failing(*arguments: Any, title: str, **named: Any) -> None:
+    def failing(*arguments: Any, title: str, **named: Any) -> Any:
         done.append(title.split("/")[0])
         if title.startswith("plain"):
             raise MemoryError
-        fine_tune(*arguments, title=title, **named)
+        return fine_tune(*arguments, title=title, **named)
 
     monkeypatch.setattr(emoloom.screen.cell, "fine_tune", failing)
     ablation = make_ablation_plan(AblationConfig.model_validate(settings), lambda _: None)

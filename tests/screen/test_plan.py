@@ -83,14 +83,14 @@ def test_settings_change_the_cells_that_they_matter_to(
 OTHER_RECIPES: dict[str, Any] = {
     "method": "full", "epochs": 2, "batch_size": 4, "micro_batch": 1, "learning_rate": 0.2, "warmup": 0.5, "weight_decay": 0.1,
     "clip": 0.5, "rank": 4, "l_cls": 0.1, "l_reg": 0.1, "l_vad": 0.1, "l_app": 0.1, "flip": True, "mixture": "entropy",
-    "t_min": 1.5, "t_max": 2.0,
+    "t_min": 1.5, "t_max": 2.0, "early_stop": True,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", Recipe.model_fields)
 def test_every_part_of_the_recipe_changes_what_is_trained(name: str, model: Path, data: Path) -> None:
-    before = keys(model, data, recipe={})
-    after = keys(model, data, recipe={name: OTHER_RECIPES[name]})
+    before = keys(model, data, recipe={"epochs": 3})
+    after = keys(model, data, recipe={"epochs": 3, name: OTHER_RECIPES[name]})
     assert changed(before, after) == TRAINED
 
 
@@ -99,8 +99,14 @@ def test_a_budget_changes_no_cell(model: Path, data: Path) -> None:
 
 
 def test_where_a_race_is_judged_changes_its_cells_alone(model: Path, data: Path) -> None:
-    raced = keys(model, data, rungs=2, race_limit=1)
-    assert changed(raced, keys(model, data, rungs=2, race_limit=2)) == {"race"}
+    raced = keys(model, data, rungs=2, dev_limit=1)
+    assert changed(raced, keys(model, data, rungs=2, dev_limit=2)) == {"race"}
+
+
+def test_what_early_stopping_watches_changes_what_is_trained(model: Path, data: Path) -> None:
+    recipe = {"epochs": 2, "early_stop": True}
+    watched = keys(model, data, recipe=recipe, dev_limit=1)
+    assert changed(watched, keys(model, data, recipe=recipe, dev_limit=2)) == TRAINED
 
 
 def test_the_seed_counts_even_where_it_leaves_the_records_as_they_are(model: Path, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def racing(models: list[str], data: Path, out: Path, **changes: Any) -> Any:
-    changes = {"train_limit": 8, "rungs": 3, "race_limit": 4, "checkpoint_seconds": 1e-9} | changes
+    changes = {"train_limit": 8, "rungs": 3, "dev_limit": 4, "checkpoint_seconds": 1e-9} | changes
     return small(None, data, out, **changes).model_copy(update={"model": tuple(models)})
 
 
@@ -136,17 +136,20 @@ def test_a_racer_ends_with_the_weights_of_an_unraced_training(
         assert mine.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.parametrize("recipe", [{}, {"epochs": 4, "early_stop": True}], ids=["whole", "early stop"])
 def test_a_race_stopped_at_any_rung_ends_in_the_same_bytes(
-    raced: RunFolder, models: list[str], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: dict[str, Any], models: list[str], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    changes = {"recipe": {"batch_size": 2, "rank": 2, "learning_rate": 0.1} | recipe}
+    raced = screen(racing(models, data, tmp_path / "raced", **changes))
     trained: list[int] = []
     real = emoloom.screen.cell.fine_tune
 
-    def stopping(*arguments: Any, **named: Any) -> None:
+    def stopping(*arguments: Any, **named: Any) -> Any:
         if len(trained) == limit:
             raise StoppedError
         trained.append(1)
-        real(*arguments, **named)
+        return real(*arguments, **named)
 
     monkeypatch.setattr(emoloom.screen.cell, "fine_tune", stopping)
     out = tmp_path / "stopped"
@@ -156,7 +159,7 @@ def test_a_race_stopped_at_any_rung_ends_in_the_same_bytes(
         trained.clear()
         limit = 1
         try:
-            screen(racing(models, data, out))
+            screen(racing(models, data, out, **changes))
             total += len(trained)
             break
         except StoppedError:
@@ -169,8 +172,8 @@ def test_a_race_stopped_at_any_rung_ends_in_the_same_bytes(
 
 def test_the_races_records_are_neither_trained_on_nor_judged(models: list[str], data: Path, tmp_path: Path) -> None:
     corpora = plan(racing(models, data, tmp_path)).corpora
-    assert corpora.race
-    race = {record.text for record in corpora.race.records}
+    assert corpora.dev
+    race = {record.text for record in corpora.dev.records}
     assert len(race) == 4
     assert not race & {record.text for record in corpora.train}
     assert not race & {record.text for e in corpora.evals for record in e.records}
@@ -182,9 +185,9 @@ def test_where_a_corpus_has_one_split_a_fifth_of_the_training_records_is_held_ou
     corpora = plan(
         racing(models, data, tmp_path, train=(f"jsonl:{data}",), train_limit=None, eval=("starter:test",))
     ).corpora
-    assert corpora.race
-    assert (len(corpora.race.records), len(corpora.train)) == (1, 4)
-    assert corpora.race.records[0].text not in {record.text for record in corpora.train}
+    assert corpora.dev
+    assert (len(corpora.dev.records), len(corpora.train)) == (1, 4)
+    assert corpora.dev.records[0].text not in {record.text for record in corpora.train}
 
 
 def test_somebody_unknown_cannot_be_kept(models: list[str], data: Path, tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ def screen(
     rungs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Race: halve the candidates N - 1 times on the way.")
     ] = None,
-    race_limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Records judged at each rung.")] = None,
+    dev_limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Records judged at each rung, or watched by early stopping.")
+    ] = None,
     keep: Annotated[
         list[str] | None, typer.Option("--keep", metavar="SPEC", help="Candidate that never leaves the race. Repeat.")
     ] = None,
@@ -57,7 +59,7 @@ def screen(
             "zero_shot_limit": zero_shot_limit,
             "readout": readout or None,
             "rungs": rungs,
-            "race_limit": race_limit,
+            "dev_limit": dev_limit,
             "keep": keep or None,
             "epochs": epochs,
             "seed": seed,

@@ -29,7 +29,7 @@ from emoloom.store.rows import Row, Rows
 from emoloom.store.run import CellFolder
 from emoloom.train.adapter import apply_trained, is_saved, make_trainable, save_trained
 from emoloom.train.collate import examples
-from emoloom.train.loop import train
+from emoloom.train.loop import History, train
 from emoloom.train.objective import Objective
 
 TRAINING = "training.json"
@@ -48,6 +48,7 @@ def fine_tune(
     candidate: Candidate,
     records: Sequence[Record],
     extra: Sequence[Record],
+    watched: Sequence[Record],
     recipe: Recipe,
     folder: CellFolder,
     *,
@@ -58,12 +59,13 @@ def fine_tune(
     checkpoint_seconds: float,
     progress: Progress,
     cost: Cost,
-) -> None:
+) -> History:
     """Trains the candidate on completed records and leaves what was trained in the cell's ``adapter`` folder.
 
     Args:
         records: say how many examples are seen: ``recipe.epochs`` times as many.
         extra: more records to draw from.
+        watched: records that end the training early; never, if there are none.
         folder: of the training; holds the checkpoint to go on from.
         pause: where to stop before the end; the next call goes on from there.
         title: what is trained, for the progress report.
@@ -75,13 +77,14 @@ def fine_tune(
     model = make_trainable(candidate.model, recipe, seed)
     objective = Objective(model, prompter, pool, recipe, words)
     total = len(records) * recipe.epochs
+    watching = examples(watched, prompter)
     advanced: list[int] = []
 
     def advance(more: int, tokens: int) -> None:
         advanced.append(more)
         cost.examples += more
         cost.tokens += tokens
-        progress(f"training {title}", more, total)
+        progress(f"training {title}", more, total + len(watching) * recipe.epochs)
 
     history = train(
         model,
@@ -94,6 +97,7 @@ def fine_tune(
         checkpoint=folder.scratch / "checkpoint.safetensors",
         checkpoint_seconds=checkpoint_seconds,
         advance=advance,
+        watched=watching,
     )
     target = pause.folder if pause else folder
     write_atomic(target.path / TRAINING, readable_json({**asdict(history), "work": cost.work}))
@@ -102,17 +106,18 @@ def fine_tune(
     save_trained(model, recipe, adapter_folder(target), candidate.name)
     cost.train_seconds += time.monotonic() - start
     cost.trained_examples += sum(advanced[1:])
+    return history
 
 
 def training_log(folder: CellFolder) -> dict[str, Any]:
-    """What the journal tells of a finished training: each term's mean over every :data:`WINDOW` steps, and the mixture's
-    windows."""
+    """What the journal tells of a finished training: each term's mean over every :data:`WINDOW` steps, the mixture's windows, and
+    the watched loss after each epoch."""
     history = _history(folder)
     losses = {
         term: [round(float(np.mean(values[i : i + WINDOW])), 6) for i in range(0, len(values), WINDOW)]
         for term, values in history["losses"].items()
     }
-    return {"losses": losses, "mixture": history["mixture"]}
+    return {"losses": losses, "mixture": history["mixture"], "watched": history["watched"]}
 
 
 def training_work(folder: CellFolder) -> dict[str, int]:
@@ -122,7 +127,7 @@ def training_work(folder: CellFolder) -> dict[str, int]:
 
 
 def _history(folder: CellFolder) -> dict[str, Any]:
-    return folder.read_json(TRAINING, {"losses", "mixture", "work"})
+    return folder.read_json(TRAINING, {"losses", "mixture", "watched", "work"})
 
 
 def adapter_folder(folder: CellFolder) -> Path:

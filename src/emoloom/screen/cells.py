@@ -67,8 +67,8 @@ def race_cell(ground: Ground, model: PlannedModel, arm: Arm, examples: int) -> C
     (training, *_) = trained_cells(ground, model, arm)
     ingredients = {
         "training": training.key,
-        "race": data["race"]["sha256"],
-        "race_limit": ground.config.race_limit,
+        "dev": data["dev"]["sha256"],
+        "dev_limit": ground.config.dev_limit,
         "read": _read(ground, ground.config.readout[0]),
     }
     return _cell(model.local.name, "race", ground.config.readout[0], arm.name, ingredients, examples)
@@ -78,8 +78,11 @@ def trained_cells(ground: Ground, model: PlannedModel, arm: Arm) -> list[Cell]:
     """A candidate's training under an arm, and its readouts."""
     data = ground.corpora.manifest
     pool = {"flips": data["flips"]["sha256"]} if arm.recipe.flip else {}
+    watched = {"dev": data["dev"]["sha256"]} if arm.recipe.early_stop else {}
     recipe = {"recipe": arm.recipe.model_dump(), "arm_seed": arm.seed}
-    training = _cell(model.local.name, "training", "", arm.name, _taught(ground) | model.identity | recipe | pool)
+    training = _cell(
+        model.local.name, "training", "", arm.name, _taught(ground) | model.identity | recipe | pool | watched
+    )
     cells = [training]
     for readout in ground.config.readout:
         ingredients = _judged(ground) | {"training": training.key, "read": _read(ground, readout)}

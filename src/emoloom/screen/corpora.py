@@ -59,8 +59,8 @@ class Corpora:
         overlap: how many training records were dropped because an evaluation set holds their text.
         tune: labelled records of the training corpora's dev splits that are neither trained on nor judged: the
             ``scored`` readout is tuned on them. Empty unless a readout needs them, and where no training corpus has a dev split.
-        race: what the rungs of a race are judged on, of the same splits, or held out of the training records where there is no
-            such split; None without a race.
+        dev: what the rungs of a race are judged on and early stopping watches, of the same splits, or held out of the training
+            records where there is no such split; None without either.
     """
 
     train: tuple[Record, ...]
@@ -69,7 +69,7 @@ class Corpora:
     evals: tuple[EvalSet, ...]
     tune: tuple[Record, ...] = ()
     flips: tuple[Record, ...] = ()
-    race: EvalSet | None = None
+    dev: EvalSet | None = None
 
     def appraised(self, appraise: Callable[[Sequence[str]], Atoms]) -> Corpora:
         """With appraisals of what is trained on, which ``appraise`` reads from texts where the corpus has none of its own."""
@@ -83,9 +83,13 @@ class Corpora:
         pool = self.train + self.flips if recipe.flip else self.train
         return pool[:examples] if examples else pool
 
-    def tuned_on(self, stage: str, race_limit: int) -> tuple[Record, ...]:
+    def watched_by(self, recipe: Recipe) -> tuple[Record, ...]:
+        """What ends a training early."""
+        return self.dev.records if recipe.early_stop and self.dev else ()
+
+    def tuned_on(self, stage: str, dev_limit: int) -> tuple[Record, ...]:
         """What a ``scored`` cell is tuned on: a rung of the race, which is to be cheap, on no more records than judge it."""
-        return self.tune[:race_limit] if stage == "race" else self.tune
+        return self.tune[:dev_limit] if stage == "race" else self.tune
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -100,7 +104,7 @@ class Corpora:
             },
             "flips": {"records": len(self.flips), "sha256": records_digest(self.flips)},
             "tune": {"records": len(self.tune), "sha256": records_digest(self.tune)},
-            "race": {"records": len(self.race.records), "sha256": self.race.digest} if self.race else None,
+            "dev": {"records": len(self.dev.records), "sha256": self.dev.digest} if self.dev else None,
             "eval": [
                 {"corpus": e.name, "records": len(e.records), "sha256": e.digest, "source": e.report.to_dict()}
                 for e in self.evals
@@ -147,8 +151,17 @@ def load_corpora(config: ScreenConfig, teacher: Teacher, recipes: Sequence[Recip
         )
     order = _sample(kept, None, config.seed)
     seen = held_out | {normalise(record.text) for record in kept}
-    fresh = _dev_records(config, seen)
-    race, tune, order = _share_out(config, fresh, order)
+    stopping = any(recipe.early_stop for recipe in recipes)
+    size = config.dev_limit if stopping or config.rungs > 1 else 0
+    fresh = _dev_records(config, seen) if size or "scored" in config.readout else []
+    dev, rest, order = _set_aside(size, fresh, order)
+    if stopping and not dev:
+        raise EmoLoomError(
+            f"there are too few records to watch: no dev split, and a fifth of {len(order)} is none",
+            where="recipe.early_stop",
+            remedy="Train on more records, or leave it out.",
+        )
+    tune = rest[:TUNE_LIMIT] if "scored" in config.readout else []
     train = [teacher.complete(record) for record in order[: config.train_limit]]
     mirrored = [flip(record, teacher) for record in train] if any(recipe.flip for recipe in recipes) else []
     flips = [
@@ -164,7 +177,7 @@ def load_corpora(config: ScreenConfig, teacher: Teacher, recipes: Sequence[Recip
         evals,
         tuple(teacher.complete(record) for record in tune),
         tuple(flips),
-        _race_set([teacher.complete(record) for record in race]) if race else None,
+        _dev_set([teacher.complete(record) for record in dev]) if dev else None,
     )
 
 
@@ -184,35 +197,26 @@ def _appraisal(atoms: Atoms) -> Appraisal:
 
 
 def _dev_records(config: ScreenConfig, seen: Set[str]) -> list[Record]:
-    """The labelled records of the training corpora's dev splits whose text is not in ``seen``, in random order.
-
-    None where neither a readout has thresholds to tune nor candidates race.
-    """
-    if "scored" not in config.readout and config.rungs == 1:
-        return []
+    """The labelled records of the training corpora's dev splits whose text is not in ``seen``, in random order."""
     names = [name for name, _ in _places(config.train, SPLITS[0]) if "dev" in splits_of(name)]
     pool = [record for name in names for record in load(name, "dev", config.data_dir).records if record.labels]
     fresh = [_in_goemotions(record) for record in pool if normalise(record.text) not in seen]
     return _sample(fresh, None, config.seed)
 
 
-def _share_out(
-    config: ScreenConfig, dev: list[Record], train: list[Record]
-) -> tuple[list[Record], tuple[Record, ...], list[Record]]:
-    """What the race is judged on, what thresholds are tuned on, and what is left to train on."""
-    race: list[Record] = []
-    if config.rungs > 1:
-        source = dev or train
-        # Where training has to give, it gives a fifth at most.
-        size = min(config.race_limit, len(dev) or len(train) // _HELD_OUT)
-        race, rest = source[-size:] if size else [], source[: len(source) - size]
-        dev, train = (rest, train) if dev else (dev, rest)
-    return race, tuple(dev[:TUNE_LIMIT]) if "scored" in config.readout else (), train
+def _set_aside(size: int, dev: list[Record], train: list[Record]) -> tuple[list[Record], list[Record], list[Record]]:
+    """At most ``size`` records of ``dev``, or of ``train`` where there are none; then what is left of the two."""
+    if dev:
+        cut = len(dev) - min(size, len(dev))
+        return dev[cut:], dev[:cut], train
+    # Where training has to give, it gives a fifth at most.
+    cut = len(train) - min(size, len(train) // _HELD_OUT)
+    return train[cut:], [], train[:cut]
 
 
-def _race_set(records: list[Record]) -> EvalSet:
-    report = SplitReport("race", "dev", len(records), len(records), {}, records_digest(records), "")
-    return EvalSet("race", tuple(records), report)
+def _dev_set(records: list[Record]) -> EvalSet:
+    report = SplitReport("dev", "dev", len(records), len(records), {}, records_digest(records), "")
+    return EvalSet("dev", tuple(records), report)
 
 
 def load_evals(

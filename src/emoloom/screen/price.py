@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from emoloom.config import Recipe
 from emoloom.contract.record import Record
 from emoloom.model.forward import packed_logits
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
@@ -31,7 +32,7 @@ from emoloom.screen.memory import peak_memory, reset_peak_memory
 from emoloom.screen.plan import Plan
 from emoloom.train.adapter import make_trainable
 from emoloom.train.collate import examples
-from emoloom.train.loop import pause_step, train
+from emoloom.train.loop import epoch_ends, pause_step, train
 from emoloom.train.objective import Objective
 
 # Forwards over a prompt that a record takes, until one of the run's own cells says better: decode_seconds over forwards of two
@@ -158,7 +159,9 @@ class Prices:
         rates = self._rates[cell.candidate]
         unit = self._unit(cell)
         if cell.stage == "training":
-            seen = train * self._recipes[cell.arm].epochs - round(self._raced() * self._share)
+            recipe = self._recipes[cell.arm]
+            ends = self._behind(recipe, len(self._plan.corpora.train) * recipe.epochs)
+            seen = round(ends * self._share) - round(self._raced() * self._share)
             return Price(rates.load + seen * unit, seen, round(seen * (prompt + reply)), rates.memory)
         if cell.stage == "probe":
             probed = min(self._plan.config.probe_limit, train)
@@ -168,7 +171,7 @@ class Prices:
         if cell.readout == "scored":
             corpora = self._plan.corpora
             fitted = len(corpora.fitted_on(self._recipes[cell.arm], cell.examples))
-            forwards = round(fitted * self._share) + len(corpora.tuned_on(cell.stage, self._plan.config.race_limit))
+            forwards = round(fitted * self._share) + len(corpora.tuned_on(cell.stage, self._plan.config.dev_limit))
             read += Price(forwards * unit, forwards, round(forwards * prompt))
         if cell.stage == "race":
             more = round((self._reached(cell) - self._rung_before(cell)) * self._share)
@@ -180,8 +183,8 @@ class Prices:
         """How many records a cell is judged on."""
         if cell.stage in ("training", "probe"):
             return 0
-        if cell.stage == "race" and self._plan.corpora.race:
-            return len(self._plan.corpora.race.records)
+        if cell.stage == "race" and self._plan.corpora.dev:
+            return len(self._plan.corpora.dev.records)
         zero_shot = self._plan.config.zero_shot_limit if cell.stage == "zero-shot" else None
         limits = [limit for limit in (zero_shot, self._limit) if limit is not None]
         return len(wanted_records(self._plan.corpora.evals, min(limits, default=None)))
@@ -228,8 +231,13 @@ class Prices:
         return max((self._reached(c) for c in before), default=0)
 
     def _reached(self, cell: Cell) -> int:
-        """How many examples lie behind at a rung: training pauses between two steps."""
-        recipe = self._plan.arms[0].recipe
+        """How many examples lie behind at a rung."""
+        return self._behind(self._plan.arms[0].recipe, cell.examples)
+
+    def _behind(self, recipe: Recipe, until: int) -> int:
+        """How many examples, trained on or watched, lie behind after ``until`` of the training: it pauses between two steps."""
         total = len(self._plan.corpora.train) * recipe.epochs
         steps = math.ceil(total / recipe.batch_size)
-        return min(total, pause_step(steps, cell.examples, total) * recipe.batch_size)
+        step = pause_step(steps, until, total)
+        looks = sum(end <= step for end in epoch_ends(steps, recipe.epochs))
+        return min(total, step * recipe.batch_size) + looks * len(self._plan.corpora.watched_by(recipe))

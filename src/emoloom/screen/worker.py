@@ -79,10 +79,11 @@ class Worker:
     def train(self, cell: Cell, folder: CellFolder, cost: Cost, pause: work.Pause | None = None) -> dict[str, Any]:
         """Trains a candidate under the cell's arm, to the end or to a ``pause``."""
         plan, arm = self._plan, self._arms[cell.arm]
-        work.fine_tune(
+        history = work.fine_tune(
             self._load(cell),
             plan.corpora.train,
             plan.corpora.flips if arm.recipe.flip else (),
+            plan.corpora.watched_by(arm.recipe),
             arm.recipe,
             folder,
             pause=pause,
@@ -93,6 +94,11 @@ class Worker:
             progress=self._progress,
             cost=cost,
         )
+        epochs = len(history.watched)
+        if not pause and 0 < epochs < arm.recipe.epochs:
+            self._say(
+                f"{title(cell)}: training ended early, after epoch {epochs} of {arm.recipe.epochs}, which did not help"
+            )
         return asdict(cost)
 
     def answer(self, cell: Cell, folder: CellFolder, cost: Cost, trained: CellFolder | None) -> dict[str, Any]:
@@ -112,9 +118,9 @@ class Worker:
 
     def _evals_of(self, cell: Cell) -> tuple[Sequence[EvalSet], int | None]:
         """What a cell is judged on, and how many records of each set."""
-        race = self._plan.corpora.race
-        if cell.stage == "race" and race:
-            return (race,), None
+        dev = self._plan.corpora.dev
+        if cell.stage == "race" and dev:
+            return (dev,), None
         return self._plan.corpora.evals, self._plan.config.zero_shot_limit if cell.stage == "zero-shot" else None
 
     def _readout(
@@ -128,7 +134,7 @@ class Worker:
         if cell.readout == "scored":
             corpora = self._plan.corpora
             fitted = corpora.fitted_on(self._arms[cell.arm].recipe, cell.examples)
-            tune = corpora.tuned_on(cell.stage, self._plan.config.race_limit)
+            tune = corpora.tuned_on(cell.stage, self._plan.config.dev_limit)
             prepare_scoring(candidate, folder, fitted, tune, alone=not equal, progress=self._progress, cost=cost)
             return scored_readout(candidate, folder, self._suggester, alone=not equal), numerics
         grammar = make_grammar(candidate) if cell.readout == "constrained" else None

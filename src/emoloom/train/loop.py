@@ -17,6 +17,7 @@ from emoloom.errors import EmoLoomError
 from emoloom.mixture.sampler import Drawn, Epochs, Mixture, Order
 from emoloom.train.checkpoint import load_checkpoint, save_checkpoint
 from emoloom.train.collate import Example
+from emoloom.train.early_stop import EarlyStop
 from emoloom.train.objective import Objective
 
 Advance = Callable[[int, int], None]
@@ -33,10 +34,12 @@ class History:
     Attributes:
         losses: for each term its unweighted mean at each step: over reply tokens for ``sft``, over examples for the others.
         mixture: what was drawn from the sources, window by window; empty where every example is seen alike.
+        watched: the loss on the watched examples after each epoch; empty where none were.
     """
 
     losses: dict[str, list[float]]
     mixture: list[Drawn]
+    watched: list[float]
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
@@ -47,6 +50,11 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 def pause_step(steps: int, until: int, total: int) -> int:
     """After how many of the ``steps`` of a training on ``total`` examples ``until`` of them lie behind; whole steps only."""
     return math.ceil(steps * until / total)
+
+
+def epoch_ends(steps: int, epochs: int) -> list[int]:
+    """After how many of the ``steps`` each of the ``epochs`` of a training lies behind."""
+    return [pause_step(steps, epoch, epochs) for epoch in range(1, epochs + 1)]
 
 
 def _schedule(recipe: Recipe, step: int, steps: int) -> float:
@@ -93,6 +101,7 @@ def train(
     checkpoint: Path,
     checkpoint_seconds: float,
     advance: Advance,
+    watched: Sequence[Example] = (),
 ) -> History:
     """Trains the parameters of ``model`` that require gradients and the objective's heads, from ``checkpoint`` on if there is
     one.
@@ -104,6 +113,7 @@ def train(
         until: after about how many of them to pause, at the end of a step, with everything in the checkpoint.
         seed: decides the order of the examples.
         checkpoint: file to go on from, written every ``checkpoint_seconds``.
+        watched: examples outside of the training that end it early (:class:`EarlyStop`); never, if there are none.
 
     Raises:
         EmoLoomError: the loss is not finite; the last checkpoint stays.
@@ -115,16 +125,21 @@ def train(
     optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.rate, weight_decay=recipe.weight_decay)
     order = make_order(examples, recipe, total, seed)
     steps = len(order)
+    stopper = EarlyStop(objective, watched, recipe.micro_batch, checkpoint.with_name("best.safetensors"))
+    ends = epoch_ends(steps, recipe.epochs) if watched else []
     done, seen, tokens, losses = 0, 0, 0, dict[str, list[float]]()
     if saved_progress := load_checkpoint(checkpoint, named, optimizer):
         done, seen, tokens, losses = (saved_progress[key] for key in ("step", "examples", "tokens", "losses"))
         order.restore(saved_progress["order"])
+        stopper.losses = saved_progress["watched"]
     advance(seen, tokens)
     saved = time.monotonic()
     # Dropout would draw random numbers that a checkpoint does not hold.
     model.eval()
     stop = pause_step(steps, until, total)
     for step in range(done, stop):
+        if stopper.is_over:
+            break
         batch = [examples[index] for index in order.batch(step)]
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * _schedule(recipe, step, steps)
@@ -135,14 +150,21 @@ def train(
         read = sum(map(len, batch))
         seen, tokens = seen + len(batch), tokens + read
         advance(len(batch), read)
-        due = step + 1 == stop or time.monotonic() - saved > checkpoint_seconds
+        if step + 1 in ends:
+            stopper.look(named)
+            seen, tokens = seen + len(watched), tokens + stopper.tokens
+            advance(len(watched), stopper.tokens)
+        due = step + 1 == stop or stopper.is_over or time.monotonic() - saved > checkpoint_seconds
         if due and step + 1 < steps:
             progress = {
                 "step": step + 1, "examples": seen, "tokens": tokens, "losses": losses, "order": order.state(),
+                "watched": stopper.losses,
             }  # fmt: skip
             save_checkpoint(checkpoint, named, optimizer, progress)
             saved = time.monotonic()
-    return History(losses, order.log if isinstance(order, Mixture) else [])
+    if stopper.losses and (stopper.is_over or stop == steps):
+        stopper.put_best(named)
+    return History(losses, order.log if isinstance(order, Mixture) else [], stopper.losses)
 
 
 def _step(

@@ -111,6 +111,10 @@ class Objective:
             terms["entropy"] = entropy(labels).detach().sum()
         return terms
 
+    def reply_loss(self, examples: Sequence[Example]) -> torch.Tensor:
+        """``sft`` alone, of examples that need not be among those trained on."""
+        return sft_loss(run_batch(self._model, self._prompter.prefix, examples))
+
     def weighted(self, terms: Mapping[str, torch.Tensor], tokens: int, examples: int) -> torch.Tensor:
         """The part of the objective that a micro-batch contributes to a batch of so many reply ``tokens`` and ``examples``."""
         total = terms["sft"] / tokens
