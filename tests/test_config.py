@@ -76,6 +76,14 @@ def test_an_unknown_budget_key_gets_budget_keys(file: Path) -> None:
     assert "unknown setting 'second'. Did you mean seconds?" in refused(file, "model: [pypi:a]\nbudget: {second: 5}\n")
 
 
+def test_all_mistakes_are_told_at_once(file: Path) -> None:
+    message = refused(file, "modle: [pypi:a]\nlimit: -3\nrecipe: {epochs: 0, rnk: 4}\n")
+    assert all(
+        part in message for part in ("'modle'", "limit is -3", "recipe.epochs is 0", "'rnk'", "model is not given")
+    )
+    assert message.count("Also: ") == 4
+
+
 def test_settings_that_do_not_go_together_are_told_without_the_whole_file(file: Path) -> None:
     message = refused(file, "model: [pypi:a]\ndtype: bfloat16\nrecipe: {method: full}\n")
     assert message.startswith(f"{file}: method full would lose its updates in bfloat16 weights")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from emoloom.errors import EmoLoomError, unknown_name
 
@@ -224,7 +225,7 @@ def load_config(path: Path | None, flags: Mapping[str, Any], kind: type[Config])
     try:
         return kind.model_validate({**settings, **given})
     except ValidationError as error:
-        raise _first_problem(error, where, kind) from error
+        raise _problems(error, where, kind) from error
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -239,8 +240,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content or {}
 
 
-def _first_problem(error: ValidationError, where: str, kind: type[ScreenConfig]) -> EmoLoomError:
-    problem = error.errors()[0]
+def _problems(error: ValidationError, where: str, kind: type[ScreenConfig]) -> EmoLoomError:
+    """Everything that is wrong, as one error in the place of the first."""
+    first, *others = (_problem(problem, where, kind) for problem in error.errors())
+    also = [f"Also: {other.problem.rstrip('.')}. {other.remedy}" for other in others]
+    return EmoLoomError(first.problem, where=where, remedy=" ".join([first.remedy, *also]))
+
+
+def _problem(problem: ErrorDetails, where: str, kind: type[ScreenConfig]) -> EmoLoomError:
     place = [str(part) for part in problem["loc"]]
     if problem["type"] == "extra_forbidden":
         return unknown_name("setting", place[-1], _NESTED.get(place[0], kind).model_fields, where=where)

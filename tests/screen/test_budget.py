@@ -27,7 +27,7 @@ from emoloom.screen.budget import allow
 from emoloom.screen.plan import make_ablation_plan
 from emoloom.screen.price import Price, Prices, Rates
 from emoloom.screen.run import run_plan
-from emoloom.screen.schedule import schedule
+from emoloom.screen.schedule import measured, schedule
 from emoloom.screen.verify import replay
 from emoloom.store.check import check
 from emoloom.store.journal import Journal
@@ -74,6 +74,16 @@ def test_without_a_budget_nothing_is_measured_or_cut(two: Screening, monkeypatch
     run = screen(two())
     assert cuts(run) == []
     assert spent(run, "examples") == 2 * (6 + 3 + 2 + 6)
+
+
+def test_nothing_is_measured_for_a_folder_that_holds_another_plan(
+    two: Screening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = screen(two())
+    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", None)
+    other = plan(two("34examples").model_copy(update={"out": done.path}))
+    with pytest.raises(EmoLoomError, match="another plan"):
+        measured(other, lambda _: None, 0.0)
 
 
 def test_a_budget_that_pays_for_everything_changes_nothing_else(two: Screening) -> None:

@@ -25,6 +25,7 @@ from emoloom.contract.record import Record
 from emoloom.model.forward import packed_logits
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
 from emoloom.model.packing import pack
+from emoloom.model.prompts import Prompter
 from emoloom.screen.arms import Arm
 from emoloom.screen.cell import wanted_records
 from emoloom.screen.cells import Cell
@@ -131,7 +132,7 @@ class Prices:
         self._plan = plan
         self._rates = rates
         self._recipes = {arm.name: arm.recipe for arm in plan.arms}
-        self._lengths = self._mean_lengths()
+        self._lengths = {model.local.name: self._mean_lengths(model.prompter) for model in plan.models}
         self._units = self._mean_units(spent)
         self._train = len(plan.corpora.train)
         self._limit: int | None = None
@@ -150,13 +151,13 @@ class Prices:
 
     def of(self, cell: Cell) -> Price:
         """The price of a cell from its beginning."""
-        prompt, reply = self._lengths
         train = self._train
         judged = self.judged(cell)
         if cell.stage == "baseline":
             fitted = train if cell.candidate == TFIDF else 0
             return Price(fitted * _BASELINE + judged * _JUDGED)
         rates = self._rates[cell.candidate]
+        prompt, reply = self._lengths[cell.candidate]
         unit = self._unit(cell)
         if cell.stage == "training":
             recipe = self._recipes[cell.arm]
@@ -215,11 +216,9 @@ class Prices:
                 found.setdefault((cell.stage, cell.readout), []).append(unit)
         return {kind: float(np.mean(units)) for kind, units in found.items()}
 
-    def _mean_lengths(self) -> tuple[float, float]:
-        """Tokens of a training record's prompt and of its reply, by the first candidate's tokenizer."""
-        if not self._plan.models:
-            return 0.0, 0.0
-        pool = examples(self._plan.corpora.train, self._plan.models[0].prompter)
+    def _mean_lengths(self, prompter: Prompter) -> tuple[float, float]:
+        """Tokens of a training record's prompt and of its reply."""
+        pool = examples(self._plan.corpora.train, prompter)
         return float(np.mean([len(e.prompt) for e in pool])), float(np.mean([len(e.reply) for e in pool]))
 
     def _raced(self) -> int:

@@ -129,9 +129,14 @@ def folder_of(plan: Plan) -> RunFolder:
 
 
 def measured(plan: Plan, say: Say, began: float, *, always: bool = False) -> Priced:
-    """The rates of every candidate, from the run's folder or measured now; none without a budget, unless ``always``."""
+    """The rates of every candidate, from the run's folder or measured now; none without a budget, unless ``always``.
+
+    Raises:
+        EmoLoomError: the folder holds a run of another plan.
+    """
     if not always and not plan.config.budget.is_limited:
         return Priced({}, began)
+    folder_of(plan).require(plan.manifest)
     known = folder_of(plan).timings().get("rates", {})
     rates = {name: Rates(**found) for name, found in known.items()}
     for model in plan.models:

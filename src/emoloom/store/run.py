@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -152,10 +152,18 @@ class RunFolder:
             yield Journal(self.path / JOURNAL)
 
     def _begin(self, manifest: dict[str, Any]) -> None:
+        self.require(manifest)
+        if not (self.path / MANIFEST).exists():
+            write_atomic(self.path / MANIFEST, readable_json(manifest))
+
+    def require(self, manifest: Mapping[str, Any]) -> None:
+        """Nothing, where the folder is new or holds this plan.
+
+        Raises:
+            EmoLoomError: it holds another.
+        """
         file = self.path / MANIFEST
-        if not file.exists():
-            write_atomic(file, readable_json(manifest))
-        elif digest(_read_json(file)) != digest(json.loads(readable_json(manifest))):
+        if file.exists() and digest(_read_json(file)) != digest(json.loads(readable_json(manifest))):
             raise EmoLoomError(
                 "this folder holds a run of another plan",
                 where=str(self.path),
