@@ -161,3 +161,12 @@ def test_a_base_that_has_changed_since_is_refused(finished: RunFolder, tmp_path:
     RunFolder(tmp_path / "run").write_json("manifest.json", manifest)
     with pytest.raises(EmoLoomError, match="the model has changed since the run trained it"):
         open_model(None, tmp_path / "run", None, quiet)
+
+
+def test_the_run_of_another_version_is_refused_as_one(finished: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(Path(shutil.copytree(finished.path, tmp_path / "run")))
+    manifest = finished.read_json("manifest.json")
+    manifest["config"]["race_limit"] = 200
+    run.write_json("manifest.json", manifest)
+    with pytest.raises(EmoLoomError, match=r"manifest\.json: its settings are those of another version"):
+        open_model(None, run.path, None, quiet)

@@ -104,3 +104,13 @@ def test_a_model_or_records_that_have_changed_are_refused(run: RunFolder) -> Non
 def test_baselines_have_nothing_to_replay(data: Path, tmp_path: Path) -> None:
     run = screen(small(None, data, tmp_path / "run"))
     assert replayed(run) == (0, [])
+
+
+def test_a_run_with_a_lexicon_file_is_replayed_with_that_file(model: Path, data: Path, tmp_path: Path) -> None:
+    norms = tmp_path / "norms.csv"
+    norms.write_text("# scale: 0..1\nword,v,a,d\nparcel,0.9,0.5,0.5\ntrain,0.2,0.4,0.5\n")
+    run = screen(small(model, data, tmp_path / "run", limit=1, zero_shot_limit=1, probe_limit=0, lexicon=str(norms)))
+    assert replayed(run) == (2, [])
+    norms.unlink()
+    with pytest.raises(EmoLoomError, match="norms"):
+        replayed(run)

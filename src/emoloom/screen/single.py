@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import TextIO, get_args
 
 from emoloom.assets.cache import Say
-from emoloom.assets.models import resolve
-from emoloom.assets.specs import parse_spec
 from emoloom.config import Readout as ReadoutName
-from emoloom.config import ScreenConfig
 from emoloom.contract.affect import VAD
 from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.record import Request
@@ -22,16 +19,15 @@ from emoloom.errors import EmoLoomError, unknown_name
 from emoloom.evaluate.score import Scores
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import READERS_MEAN, Teacher
-from emoloom.model.load import Candidate, load_candidate, load_prompter
-from emoloom.screen.cell import judge, make_row, tuned
-from emoloom.screen.cells import Cell, training_of
+from emoloom.model.load import Candidate
+from emoloom.screen.cell import judge, make_row
 from emoloom.screen.corpora import load_evals
 from emoloom.screen.cost import Progress
-from emoloom.screen.ground import lexicon_identity
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
+from emoloom.screen.reopen import Reopened, load_model
 from emoloom.screen.scoring import scored_readout
 from emoloom.screen.suggest import Suggester
-from emoloom.store.run import LEADERBOARD, MANIFEST, CellFolder, RunFolder
+from emoloom.store.run import LEADERBOARD, CellFolder, RunFolder
 
 
 @dataclass(frozen=True)
@@ -76,34 +72,21 @@ def open_model(model: str | None, run: Path | None, readout: str | None, say: Sa
 
 
 def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say: Say) -> Opened:
-    manifest = folder.read_json(MANIFEST)
+    run = Reopened(folder)
     name = _winner(folder, model)
-    cells = [Cell(**cell) for cell in manifest["cells"]]
-    readouts = {cell.readout: cell for cell in cells if (cell.candidate, cell.stage) == (name, "tuned")}
-    config = ScreenConfig.model_validate(manifest["config"])
-    expected = next(c["sha256"] for c in manifest["candidates"] if c["name"] == name)
-    base = load_model(name, say, trust=config.trust_remote_code, dtype=config.dtype, expected=expected)
-    lexicon = manifest["lexicon"]
-    teacher = load_teacher(config.lexicon or lexicon["name"]) if lexicon else Teacher()
-    if lexicon_identity(teacher) != lexicon:
-        raise EmoLoomError(
-            "the lexicon has changed since the run used it",
-            where=lexicon["name"],
-            remedy="Restore it, or screen again.",
-        )
-    training = folder.cell(training_of(next(iter(readouts.values())), cells).key)
-    candidate = tuned(base, training, config.recipe)
-    v, a, d = manifest["constant_vad"]
-    opened = Opened(candidate, teacher, (v, a, d), readout or config.readout[0])
+    readouts = {cell.readout: cell for cell in run.cells if (cell.candidate, cell.stage) == (name, "tuned")}
+    candidate = run.candidate(next(iter(readouts.values())), say)
+    v, a, d = run.manifest["constant_vad"]
+    opened = Opened(candidate, run.teacher, (v, a, d), readout or run.config.readout[0])
     if opened.readout != "scored":
         return opened
-    if "scored" not in readouts or folder.cell(readouts["scored"].key).metrics() is None:
+    if "scored" not in readouts or run.folder(readouts["scored"]).metrics() is None:
         raise EmoLoomError(
             "this run has no scored answers, and so no thresholds",
             where=str(folder.path),
             remedy="Screen with --readout scored and enough budget for it, or use free.",
         )
-    return replace(opened, scored=folder.cell(readouts["scored"].key))
+    return replace(opened, scored=run.folder(readouts["scored"]))
 
 
 def _winner(folder: RunFolder, model: str | None) -> str:
@@ -114,24 +97,6 @@ def _winner(folder: RunFolder, model: str | None) -> str:
     if model is not None and model not in trained:
         raise unknown_name("candidate", model, trained, where=str(folder.path))
     return model or trained[0]
-
-
-def load_model(name: str, say: Say, *, trust: bool, dtype: str = "float32", expected: str | None = None) -> Candidate:
-    """The untrained model of a spec.
-
-    Raises:
-        EmoLoomError: it cannot be had, or its weights are not the ``expected`` ones (by their sha256).
-    """
-    spec = parse_spec(name)
-    if spec.kind == "baseline":
-        raise EmoLoomError("a baseline is trained inside a screening and not kept", where=name, remedy="Name a model.")
-    local = resolve(spec, trust_remote_code=trust, say=say)
-    if expected not in (None, local.fingerprint):
-        raise EmoLoomError(
-            "the model has changed since the run trained it", where=name, remedy="Restore it, or screen it again."
-        )
-    prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
-    return load_candidate(local.name, local.folder, prompter, dtype=dtype, trust_remote_code=trust)
 
 
 def evaluate_model(

@@ -9,26 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from emoloom.assets.cache import Say
-from emoloom.config import AblationConfig, Recipe, ScreenConfig
 from emoloom.contract.record import Record
 from emoloom.decode.constrain import Grammar
 from emoloom.decode.reference import decode_reference
 from emoloom.errors import EmoLoomError
-from emoloom.lexicon.load import load_teacher
-from emoloom.lexicon.teacher import Teacher
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
-from emoloom.screen.cell import make_row, tuned
+from emoloom.screen.cell import make_row
 from emoloom.screen.cells import Cell
 from emoloom.screen.corpora import EvalSet, load_evals
 from emoloom.screen.cost import Progress
 from emoloom.screen.environment import environment
 from emoloom.screen.readout import Answer, make_grammar
+from emoloom.screen.reopen import Reopened
 from emoloom.screen.scoring import scored_readout
-from emoloom.screen.single import load_model
 from emoloom.screen.suggest import Suggester
 from emoloom.store.check import Finding
 from emoloom.store.rows import Row
-from emoloom.store.run import MANIFEST, RunFolder, cell_path
+from emoloom.store.run import RunFolder, cell_path
 
 
 @dataclass(frozen=True)
@@ -51,19 +48,19 @@ def replay(
     Raises:
         EmoLoomError: the records or a model are not to be had, or are not those of the run.
     """
-    manifest = run.read_json(MANIFEST)
-    drawn = _draw(run, manifest, n, rng)
+    opened = Reopened(run)
+    drawn = _draw(opened, n, rng)
     if not drawn:
         return 0, []
-    if changed := [name for name, value in manifest["environment"].items() if environment().get(name) != value]:
+    made_in = opened.manifest["environment"]
+    if changed := [name for name, value in made_in.items() if environment().get(name) != value]:
         say(f"the run was made elsewhere ({', '.join(changed)}): a reply that differs need not be damaged")
-    teacher = load_teacher(manifest["lexicon"]["name"]) if manifest["lexicon"] else Teacher()
-    records = _records(manifest, data_dir, teacher)
+    records = _records(opened, data_dir)
     findings = []
     for cell in dict.fromkeys(sample.cell for sample in drawn):
         mine = [sample for sample in drawn if sample.cell == cell]
         asked = [records[sample.row["corpus"], sample.row["id"]] for sample in mine]
-        for sample, record, answer in zip(mine, asked, _answers(run, manifest, cell, asked, teacher, say), strict=True):
+        for sample, record, answer in zip(mine, asked, _answers(opened, cell, asked, say), strict=True):
             progress("replaying", 1, len(drawn))
             again = make_row(sample.row["corpus"], record, answer)
             if again != sample.row:
@@ -73,24 +70,22 @@ def replay(
     return len(drawn), findings
 
 
-def _draw(run: RunFolder, manifest: Mapping[str, Any], n: int, rng: random.Random) -> list[_Sample]:
+def _draw(opened: Reopened, n: int, rng: random.Random) -> list[_Sample]:
     """Samples from the replies of models; baselines are held against their hashes only."""
-    cells = [Cell(**cell) for cell in manifest["cells"] if cell["stage"] in ("zero-shot", "tuned")]
     pool = [
         _Sample(cell, line, row)
-        for cell in cells
-        if run.cell(cell.key).metrics() is not None
-        for line, row in enumerate(run.cell(cell.key).replies(), start=1)
+        for cell in opened.cells
+        if cell.stage in ("zero-shot", "tuned") and opened.folder(cell).metrics() is not None
+        for line, row in enumerate(opened.folder(cell).replies(), start=1)
     ]
     return rng.sample(pool, min(n, len(pool)))
 
 
-def _records(manifest: Mapping[str, Any], data_dir: Path | None, teacher: Teacher) -> dict[tuple[str, str], Record]:
+def _records(opened: Reopened, data_dir: Path | None) -> dict[tuple[str, str], Record]:
     """The judged records by corpus and id."""
-    settings = manifest["config"]
-    config = (AblationConfig if "seeds" in settings else ScreenConfig).model_validate(settings)
-    sets = load_evals(config.eval, config.limit, config.seed, data_dir, teacher)
-    for found, stated in zip(sets, manifest["data"]["eval"], strict=True):
+    config = opened.config
+    sets = load_evals(config.eval, config.limit, config.seed, data_dir, opened.teacher)
+    for found, stated in zip(sets, opened.manifest["data"]["eval"], strict=True):
         _same_records(found, stated)
     return {(e.name, record.id): record for e in sets for record in e.records}
 
@@ -104,23 +99,13 @@ def _same_records(found: EvalSet, stated: Mapping[str, Any]) -> None:
         )
 
 
-def _answers(
-    run: RunFolder, manifest: Mapping[str, Any], cell: Cell, records: Sequence[Record], teacher: Teacher, say: Say
-) -> Iterator[Answer]:
+def _answers(opened: Reopened, cell: Cell, records: Sequence[Record], say: Say) -> Iterator[Answer]:
     """The cell's answers to ``records``, each from forwards of its own."""
-    trust = manifest["config"]["trust_remote_code"]
-    expected = next(c["sha256"] for c in manifest["candidates"] if c["name"] == cell.candidate)
-    dtype = manifest["config"].get("dtype", "float32")
-    candidate = load_model(cell.candidate, say, trust=trust, dtype=dtype, expected=expected)
-    if cell.stage == "tuned":
-        named = {(c["candidate"], c["arm"]): c["key"] for c in manifest["cells"] if c["stage"] == "training"}
-        training = run.cell(named[cell.candidate, cell.arm])
-        recipe = next(Recipe.model_validate(arm["recipe"]) for arm in manifest["arms"] if arm["name"] == cell.arm)
-        candidate = tuned(candidate, training, recipe)
-        if cell.readout == "scored":
-            readout = scored_readout(candidate, run.cell(cell.key), Suggester((), teacher), alone=True)
-            yield from (answer for record in records for _, answer in readout.answers([record]))
-            return
+    candidate = opened.candidate(cell, say)
+    if cell.readout == "scored":
+        readout = scored_readout(candidate, opened.folder(cell), Suggester((), opened.teacher), alone=True)
+        yield from (answer for record in records for _, answer in readout.answers([record]))
+        return
     grammar = make_grammar(candidate) if cell.readout == "constrained" else None
     yield from (_written(candidate, record, grammar) for record in records)
 

@@ -1,0 +1,109 @@
+"""What a finished run was made with, taken up again from its manifest: settings, teacher and candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+
+from emoloom.assets.cache import Say
+from emoloom.assets.models import resolve
+from emoloom.assets.specs import parse_spec
+from emoloom.config import AblationConfig, Recipe, ScreenConfig
+from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.errors import EmoLoomError
+from emoloom.lexicon.load import load_teacher
+from emoloom.lexicon.teacher import Teacher
+from emoloom.model.load import Candidate, load_candidate, load_prompter
+from emoloom.screen.cell import tuned
+from emoloom.screen.cells import Cell, training_of
+from emoloom.screen.ground import lexicon_identity
+from emoloom.store.run import MANIFEST, CellFolder, RunFolder
+
+
+class Reopened:
+    """A run, with what its manifest names.
+
+    Attributes:
+        run: its folder.
+        manifest: as it was written.
+        config: its settings.
+        cells: in their order.
+
+    Raises:
+        EmoLoomError: there is no run in the folder, or it is another version's.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+        self.manifest: Mapping[str, Any] = run.read_json(MANIFEST)
+        self.config = _config(self.manifest["config"], str(run.path / MANIFEST))
+        self.cells = [Cell(**cell) for cell in self.manifest["cells"]]
+
+    @cached_property
+    def teacher(self) -> Teacher:
+        """What its records were completed with.
+
+        Raises:
+            EmoLoomError: its lexicon is not to be had, or has changed.
+        """
+        lexicon = self.manifest["lexicon"]
+        teacher = load_teacher(self.config.lexicon or lexicon["name"]) if lexicon else Teacher()
+        if lexicon_identity(teacher) != lexicon:
+            raise EmoLoomError(
+                "the lexicon has changed since the run used it",
+                where=lexicon["name"],
+                remedy="Restore it, or screen again.",
+            )
+        return teacher
+
+    def folder(self, cell: Cell) -> CellFolder:
+        """The folder of one of its cells."""
+        return self.run.cell(cell.key)
+
+    def candidate(self, cell: Cell, say: Say) -> Candidate:
+        """The model that gave a cell's answers: as it is, or as the cell's arm trained it.
+
+        Raises:
+            EmoLoomError: it cannot be had, or is not the one that the run used.
+        """
+        expected = next(c["sha256"] for c in self.manifest["candidates"] if c["name"] == cell.candidate)
+        trust, dtype = self.config.trust_remote_code, self.config.dtype
+        base = load_model(cell.candidate, say, trust=trust, dtype=dtype, expected=expected)
+        if cell.stage != "tuned":
+            return base
+        recipe = next(arm["recipe"] for arm in self.manifest["arms"] if arm["name"] == cell.arm)
+        training = self.folder(training_of(cell, self.cells))
+        return tuned(base, training, Recipe.model_validate(recipe))
+
+
+def _config(settings: Mapping[str, Any], where: str) -> ScreenConfig:
+    kind = AblationConfig if "seeds" in settings else ScreenConfig
+    try:
+        return kind.model_validate(settings)
+    except ValidationError as error:
+        raise EmoLoomError(
+            "its settings are those of another version of EmoLoom",
+            where=where,
+            remedy="Use the version that made this run, or screen again.",
+        ) from error
+
+
+def load_model(name: str, say: Say, *, trust: bool, dtype: str = "float32", expected: str | None = None) -> Candidate:
+    """The untrained model of a spec.
+
+    Raises:
+        EmoLoomError: it cannot be had, or its weights are not the ``expected`` ones (by their sha256).
+    """
+    spec = parse_spec(name)
+    if spec.kind == "baseline":
+        raise EmoLoomError("a baseline is trained inside a screening and not kept", where=name, remedy="Name a model.")
+    local = resolve(spec, trust_remote_code=trust, say=say)
+    if expected not in (None, local.fingerprint):
+        raise EmoLoomError(
+            "the model has changed since the run trained it", where=name, remedy="Restore it, or screen it again."
+        )
+    prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
+    return load_candidate(local.name, local.folder, prompter, dtype=dtype, trust_remote_code=trust)
