@@ -166,7 +166,7 @@ def measure_scored(task: Task, peer: Any, rounds: int) -> dict[str, Any]:
         return torch.stack([torch.from_numpy(rows[i]) for i in range(len(rows))])
 
     def plain(batch: int) -> torch.Tensor:
-        own = first.log_probabilities(peers.last_logits(peer, prompts, task.eos, batch=batch))
+        own = first.log_probabilities(peers.last_logits(peer, prompts, eos=task.eos, batch=batch))
         return heads(torch.zeros(len(own), candidate.model.config.hidden_size), own)[0].detach()
 
     heads = task.heads()

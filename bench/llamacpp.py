@@ -66,7 +66,7 @@ def _write(model: Any, tokenizer: Any, path: Path) -> None:
             heads = config.num_attention_heads if "q_proj" in name else config.num_key_value_heads
             rows, columns = values.shape
             values = values.reshape(heads, 2, rows // heads // 2, columns).transpose(1, 2).reshape(rows, columns)
-        writer.add_tensor(names.get_name(name, (".weight",)) + ".weight", values.contiguous().numpy())
+        writer.add_tensor(f"{names.get_name(name.removesuffix('.weight'))}.weight", values.contiguous().numpy())
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -112,7 +112,7 @@ def replay(recorded: Recorded, rng: np.random.Generator) -> dict[str, Any]:
     """One race on records drawn anew: whether its winner is the full winner, and what share of the tokens it took."""
     corpora = recorded.plan.corpora
     sets = [drawn(e, rng) for e in corpora.evals]
-    race = drawn(corpora.race, rng) if corpora.race else None
+    race = drawn(corpora.dev, rng) if corpora.dev else None
     full = finals(recorded, sets)
     running = list(recorded.candidates)
     cost = 0.0

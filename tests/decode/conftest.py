@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from emoloom.config import PARTS, Recipe
 from emoloom.contract.record import make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.decode import fast
-from emoloom.decode.fast import Counts, Draft, decode_fast, self_test
+from emoloom.decode.fast import Counts, Draft, Proposal, Seen, decode_fast, self_test
 from emoloom.decode.reference import decode_reference
 from emoloom.model.forward import packed_logits
 from emoloom.model.packing import Pack
@@ -25,6 +25,15 @@ from emoloom.train.collate import Example
 MAX_NEW = 16
 NEVER = -1
 """An end token that no model writes."""
+
+
+Tokens = Callable[[list[int], Seen], list[int]]
+"""A draft without branches."""
+
+
+def draft_of(tokens: Tokens) -> Draft:
+    """A draft that proposes these tokens and no branches."""
+    return lambda generated, seen: Proposal(tokens(generated, seen))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import tiny
+from tests.decode.conftest import Tokens, draft_of
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -271,7 +272,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def drafter(kind: str, reply: list[int], seed: int) -> Draft:
     rng = random.Random(seed)
-    kinds: dict[str, Draft] = {
+    kinds: dict[str, Tokens] = {
         "nothing": lambda *_: [],
         "guesses": lambda *_: tiny.draw(rng, 0, 30),
         "right": lambda generated, _: [*reply, tiny.END, *reply][len(generated) :],
@@ -279,7 +280,7 @@ def drafter(kind: str, reply: list[int], seed: int) -> Draft:
         "other": lambda generated, _: PROMPTER.encode_reply(GOOD)[len(generated) :],
         "repeat": lambda generated, _: repeat([*reply, *generated]),
     }
-    return kinds[kind]
+    return draft_of(kinds[kind])
 
 
 PROMPTER = tiny.make_prompter()

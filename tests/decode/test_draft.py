@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,12 +15,13 @@ from tests.decode.conftest import Case, Writer
 from emoloom.contract.record import make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.decode.draft import Memory, ReplyDrafter, repeat
-from emoloom.decode.fast import Counts, decode_fast, self_test
-from emoloom.decode.rationale import complete
+from emoloom.decode.fast import Counts, Proposal, Seen, decode_fast, self_test
+from emoloom.decode.rationale import complete, words_of
 from emoloom.model.prompts import Prompter
 
 PROMPTER = tiny.make_prompter()
 LABELS = ("joy", "anger", "gratitude", "grief", "love")
+WORDS = ("such", "day")
 TEXT = "such a day"
 PROMPT = PROMPTER.encode(tiny.ask(TEXT)).own
 
@@ -31,12 +33,17 @@ def suggest(labels: tuple[str, ...]) -> str:
 
 
 def drafter(memory: Memory | None = None, prompter: Prompter = PROMPTER) -> ReplyDrafter:
-    return ReplyDrafter(prompter, LABELS, suggest, memory or Memory(), PROMPT, TEXT)
+    return ReplyDrafter(prompter, LABELS, suggest, memory or Memory(), PROMPT, WORDS)
+
+
+def tokens_after(generated: list[int], memory: Memory | None = None, prompter: Prompter = PROMPTER) -> list[int]:
+    """What is drafted after these tokens by a drafter that has seen nothing yet."""
+    return list(drafter(memory, prompter)(generated, Seen()).tokens)
 
 
 def drafted(written: str, memory: Memory | None = None) -> str:
     """The text that is drafted after ``written``."""
-    return PROMPTER.decode(drafter(memory)(PROMPTER.encode_reply(written)[:-1]))
+    return PROMPTER.decode(tokens_after(PROMPTER.encode_reply(written)[:-1], memory))
 
 
 def reply(labels: tuple[str, ...], v: float) -> str:
@@ -46,7 +53,7 @@ def reply(labels: tuple[str, ...], v: float) -> str:
 def remembering(*replies: str) -> Memory:
     memory = Memory()
     for line in replies:
-        memory.add(line, PROMPTER.encode_reply(line)[:-1])
+        drafter(memory).finish(PROMPTER.encode_reply(line)[:-1])
     return memory
 
 
@@ -55,7 +62,7 @@ def test_rest_of_a_likely_reply_is_drafted(labels: tuple[str, ...]) -> None:
     tokens = PROMPTER.encode_reply(suggest(labels))
     decided = suggest(labels).index("]") + 1
     for length in range(decided, len(tokens)):
-        assert drafter()(tokens[:length]) == tokens[length:]
+        assert tokens_after(tokens[:length]) == tokens[length:]
 
 
 @pytest.mark.parametrize(
@@ -84,27 +91,29 @@ def test_labels_of_most_replies_are_drafted_at_once() -> None:
     assert drafted("", memory).startswith('{"labels":["grief"],"vad":')
 
 
-def missed(proposed: str, wanted: str) -> list[tuple[int, int]]:
-    """Two texts of equal length as tokens that were proposed and wanted, from the first that differs on."""
-    pairs = list(zip(PROMPTER.encode_reply(proposed)[:-1], PROMPTER.encode_reply(wanted)[:-1], strict=True))
-    first = next(i for i, (one, other) in enumerate(pairs) if one != other)
-    return pairs[first:]
+def missed(proposed: str, wanted: str) -> Seen:
+    """What is told of two texts of equal length, one that was proposed and one that was wanted."""
+    tokens, better = (PROMPTER.encode_reply(text)[:-1] for text in (proposed, wanted))
+    kept = next(i for i, (one, other) in enumerate(zip(tokens, better, strict=True)) if one != other)
+    return Seen(Proposal(tokens), [*better, PROMPTER.eos], kept)
 
 
 @pytest.mark.parametrize(
     ("proposed", "wanted", "goes_on"),
     [
         # Numbers are taken over; the drafter goes on behind the first word that was wanted otherwise.
-        ('50,"a":0.50,"d":0.50}', '58,"a":0.61,"d":0.52}', ',"a":0.61,"d":0.52}'),
-        ('50,"a":0.50,"d":0.50}', '61,"a":0.50,"d":0.52}', '1,"a":0.50,"d":0.52}'),
+        ('50,"a":0.50,"d":0.50}', '58,"a":0.51,"d":0.52}', ',"a":0.51,"d":0.52}'),
+        # What was wanted behind another first decimal says nothing: the nearest second one is taken.
+        ('50,"a":0.50,"d":0.50}', '58,"a":0.67,"d":0.52}', ',"a":0.60,"d":0.52}'),
+        ('50,"a":0.50,"d":0.50}', '58,"a":0.41,"d":0.52}', ',"a":0.49,"d":0.52}'),
+        ('50,"a":0.50,"d":0.50}', '61,"a":0.50,"d":0.52}', '0,"a":0.50,"d":0.52}'),
         ('50,"a":0.50,"d":0.50},"rationale":"jog', '51,"a":0.50,"d":0.50},"rationale":"jxx', None),
     ],
 )
 def test_numbers_that_the_model_would_have_had_are_taken_over(proposed: str, wanted: str, goes_on: str | None) -> None:
-    misses = missed(proposed, wanted)
-    settled = len(proposed) - len(misses) + 1
-    generated = PROMPTER.encode_reply('{"labels":["joy"],"vad":{"v":0.' + wanted[:settled])[:-1]
-    draft = PROMPTER.decode(drafter()(generated, misses))
+    seen = missed(proposed, wanted)
+    generated = PROMPTER.encode_reply('{"labels":["joy"],"vad":{"v":0.' + wanted[: seen.kept + 1])[:-1]
+    draft = PROMPTER.decode(list(drafter()(generated, seen).tokens))
     if goes_on is None:
         assert draft.startswith(',"a":0.50,"d":0.50},"rationale":"jx')
         assert not draft.startswith(',"a":0.50,"d":0.50},"rationale":"jxx')
@@ -112,10 +121,55 @@ def test_numbers_that_the_model_would_have_had_are_taken_over(proposed: str, wan
         assert draft == goes_on + suggest(("joy",))[suggest(("joy",)).index(',"rationale"') :]
 
 
+def test_numbers_that_finished_replies_had_together_are_preferred() -> None:
+    line = make_reply(("joy",), (0.58, 0.44, 0.47), "because", GOEMOTIONS).line()
+    seen = missed('50,"a":0.50,"d":0.50}', '58,"a":0.51,"d":0.52}')
+    generated = PROMPTER.encode_reply('{"labels":["joy"],"vad":{"v":0.58')[:-1]
+    draft = PROMPTER.decode(list(drafter(remembering(line))(generated, seen).tokens))
+    assert draft.startswith(',"a":0.44,"d":0.47}')
+
+
+def rounds(written: str, words: tuple[str, ...]) -> int:
+    """In how many forwards a reply is drafted if the model writes it whatever numbers stand in it."""
+    prompter = tiny.make_prompter(merges=tiny.merges_for(["Ġday", "Ġpatience", "Ġsuch"]))
+    reply, at = prompter.encode_reply(written), written.index('"rationale"')
+
+    def after(tokens: list[int]) -> int:
+        text = prompter.decode(tokens)
+        fits = text[at:] == written[at : len(text)]
+        return reply[len(tokens)] if fits and len(tokens) < len(reply) else 0
+
+    write, seen, count = ReplyDrafter(prompter, LABELS, suggest, Memory(), PROMPT, words), Seen(), 0
+    generated: list[int] = []
+    while generated[-1:] != [prompter.eos]:
+        count += 1
+        proposal = write(generated, seen)
+        drafts = [token for token in proposal.tokens if token != prompter.eos]
+        wanted = [after([*generated, *drafts[:step]]) for step in range(len(drafts) + 1)]
+        beside = [
+            [after([*generated, *drafts[:root], *way[: n + 1]]) for n in range(len(way))]
+            for root, way in proposal.branches
+        ]
+        kept = agreement(drafts, wanted)
+        seen = Seen(proposal, wanted, kept, beside)
+        generated = [*generated, *drafts[:kept], wanted[kept]]
+    assert generated == reply
+    return count
+
+
+def test_words_that_are_tried_beside_the_draft_save_forwards() -> None:
+    line = make_reply(("joy",), (0.5, 0.5, 0.97), "joy: patience, day", GOEMOTIONS).line()
+    # The labels, the number, and the cues, which are known when the number is.
+    assert rounds(line, ("day", "patience")) == 3
+    # Without branches the second cue is wrong once more.
+    assert rounds(line, ()) > 3
+
+
 def test_what_came_behind_another_word_is_dropped() -> None:
     written = '{"labels":["g'
-    misses = missed('joy"],"vad":{"v":0.50', 'gri"],"vad":{"v":0.77')
-    assert drafter()(PROMPTER.encode_reply(written)[:-1], misses) == drafter()(PROMPTER.encode_reply(written)[:-1])
+    seen = missed('joy"],"vad":{"v":0.50', 'gri"],"vad":{"v":0.77')
+    generated = PROMPTER.encode_reply(written)[:-1]
+    assert list(drafter()(generated, seen).tokens) == tokens_after(generated)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +188,7 @@ def test_what_came_behind_another_word_is_dropped() -> None:
 )
 def test_unlikely_replies_are_continued_by_repetition(written: str) -> None:
     generated = PROMPTER.encode_reply(written)[:-1]
-    assert drafter()(generated) == repeat([*PROMPTER.prefix, *PROMPT, *generated])
+    assert tokens_after(generated) == repeat([*PROMPTER.prefix, *PROMPT, *generated])
 
 
 def test_repetition_looks_into_finished_replies() -> None:
@@ -149,8 +203,8 @@ def test_text_spelled_with_other_tokens_is_continued() -> None:
     assert len(whole) < len(bytewise)
     behind_joy = line.index("joy") + 3
     written = bytewise[:behind_joy]
-    assert drafter(prompter=merging)(written) == merging.encode_reply(line[behind_joy:])
-    assert drafter(prompter=merging)(whole[:5]) == whole[5:]
+    assert tokens_after(written, prompter=merging) == merging.encode_reply(line[behind_joy:])
+    assert tokens_after(whole[:5], prompter=merging) == whole[5:]
 
 
 def test_numbers_come_from_finished_replies() -> None:
@@ -163,6 +217,10 @@ def test_numbers_come_from_finished_replies() -> None:
     assert drafted(opening + "93", memory).startswith(',"a":0.50')
     assert drafted(opening + "77", memory).startswith(',"a":0.50')
     assert drafted('{"labels":["love"],"vad":{"v":0.', memory).startswith(suggest(("love",))[32:34])
+
+
+def is_beginning(begun: str, word: str) -> bool:
+    return word.startswith(begun)
 
 
 @pytest.mark.parametrize(
@@ -184,18 +242,19 @@ def test_numbers_come_from_finished_replies() -> None:
     ],
 )
 def test_a_begun_rationale_goes_on_with_words_of_the_text(written: str, expected: str) -> None:
-    assert complete(written, "joy", ["such", "day"], "Such a day of patience", 2) == expected
+    words = words_of("Such a day of patience")
+    assert complete(written, "joy", ["such", "day"], words, 2, is_beginning) == expected
 
 
 def test_one_telling_word_stands_for_all_cues() -> None:
-    assert complete("joy:", "joy", ["day"], "Day", 2) == "joy: day, day"
-    assert complete("joy: day,", "joy", ["day"], "Day", 2) == "joy: day, day"
-    assert complete("", "joy", [], "", 2) == "joy"
+    assert complete("joy:", "joy", ["day"], ["day"], 2, is_beginning) == "joy: day, day"
+    assert complete("joy: day,", "joy", ["day"], ["day"], 2, is_beginning) == "joy: day, day"
+    assert complete("", "joy", [], [], 2, is_beginning) == "joy"
 
 
 @given(st.text(max_size=30), st.lists(st.text("abc", min_size=1), max_size=3), st.text(max_size=30), st.integers(0, 3))
 def test_no_rationale_upsets_it(written: str, expected: list[str], text: str, cues: int) -> None:
-    assert isinstance(complete(written, "joy", expected, text, cues), str)
+    assert isinstance(complete(written, "joy", expected, words_of(text), cues, is_beginning), str)
 
 
 def test_gloss_and_number_of_cues_come_from_finished_replies() -> None:
@@ -209,7 +268,7 @@ def test_gloss_and_number_of_cues_come_from_finished_replies() -> None:
     assert drafted('{"labels":["love"]', memory).endswith('"rationale":"love: such a day, such a day, such a day"}')
 
 
-def agreement(a: str, b: str) -> int:
+def agreement(a: Sequence[Any], b: Sequence[Any]) -> int:
     return max(n for n in range(min(len(a), len(b)) + 1) if a[:n] == b[:n])
 
 
@@ -231,7 +290,9 @@ def test_memory_forgets_the_oldest() -> None:
     memory = remembering(*[reply(("joy",), 0.1)] * 70, *[reply(("joy",), 0.2)] * 30)
     assert '"v":0.10' in str(memory.head('{"labels":["joy"]', ""))
     for _ in range(35):
-        memory.add(reply(("joy",), 0.2), [1] * 100)
+        drafter(memory).finish(PROMPTER.encode_reply(reply(("joy",), 0.2))[:-1])
+    for _ in range(6):
+        memory.add("", [1] * 100)
     assert '"v":0.20' in str(memory.head('{"labels":["joy"]', '{"labels":["joy"],"vad":{"v":0.1'[:-1]))
     assert list(memory.tokens) == [1] * 512
 
@@ -270,30 +331,30 @@ def replies(draw: st.DrawFn) -> str:
 @given(replies(), replies())
 def test_no_reply_upsets_a_drafter(written: str, earlier: str) -> None:
     memory = remembering(earlier, suggest(("joy",)))
-    assert isinstance(drafter(memory)(PROMPTER.encode_reply(written)[:-1]), list)
+    assert isinstance(tokens_after(PROMPTER.encode_reply(written)[:-1], memory), list)
 
 
 @given(st.lists(st.integers(0, tiny.VOCABULARY - 1), max_size=60), st.booleans())
 def test_no_tokens_upset_a_drafter(tokens: list[int], begun: bool) -> None:
     generated = [*PROMPTER.encode_reply('{"labels":["joy"')[:-1], *tokens] if begun else tokens
-    assert isinstance(drafter()(generated), list)
+    assert isinstance(tokens_after(generated), list)
 
 
 def test_random_models_write_what_the_reference_writes(case: Case) -> None:
     chosen = list(range(len(case.prompts)))
-    drafts = [ReplyDrafter(PROMPTER, LABELS, suggest, Memory(), case.prompts[i], TEXT) for i in chosen]
+    drafts = [ReplyDrafter(PROMPTER, LABELS, suggest, Memory(), case.prompts[i], WORDS) for i in chosen]
     assert case.fast(chosen, list(drafts)) == case.expected(chosen)
 
 
 def test_trained_model_writes_what_the_reference_writes_in_fewer_forwards(writer: Writer) -> None:
     memory, counts = Memory(), Counts()
-    jobs = [(own, ReplyDrafter(PROMPTER, LABELS, writer.suggest, memory, own, TEXT)) for own in writer.prompts]
+    jobs = [(own, ReplyDrafter(PROMPTER, LABELS, writer.suggest, memory, own, WORDS)) for own in writer.prompts]
     exact = self_test(writer.model, writer.prefix, writer.prompts[:3])
     replies = {}
     for start in range(0, len(jobs), 4):
         settings: dict[str, Any] = {"eos": tiny.END, "max_new_tokens": 100, "guard": not exact, "counts": counts}
         for at, tokens in decode_fast(writer.model, writer.prefix, jobs[start : start + 4], **settings):
-            memory.add(PROMPTER.decode(tokens), tokens)
+            jobs[start + at][1].finish(tokens)
             replies[start + at] = tokens
     assert replies == dict(enumerate(writer.replies))
     assert sum(PROMPTER.decode(tokens).startswith('{"labels":["') for tokens in writer.replies) > len(jobs) / 2

@@ -10,37 +10,51 @@ from typing import Any
 import pytest
 import torch
 from tests import tiny
-from tests.decode.conftest import MAX_NEW, NEVER, Case
+from tests.decode.conftest import MAX_NEW, NEVER, Case, draft_of
 
 from emoloom.decode import fast
-from emoloom.decode.fast import Counts, Draft, Misses
+from emoloom.decode.fast import Counts, Draft, Proposal, Seen
 from emoloom.decode.reference import decode_reference, next_logits
+from emoloom.model.forward import is_packed
 from emoloom.model.packing import Pack
 
 ALL = list(range(48))
 
 
-def nothing(_generated: list[int], _misses: Misses) -> list[int]:
-    return []
+def nothing(_generated: list[int], _seen: Seen) -> Proposal:
+    return Proposal()
 
 
 def guesses(seed: int) -> Draft:
     """Random tokens, none to too many."""
     rng = random.Random(seed)
-    return lambda *_: tiny.draw(rng, 0, 2 * MAX_NEW)
+    return draft_of(lambda *_: tiny.draw(rng, 0, 2 * MAX_NEW))
 
 
 def knows(reply: list[int]) -> Draft:
     """The right continuation, and more than is asked for."""
-    return lambda generated, _misses: [*reply, *reply][len(generated) :]
+    return draft_of(lambda generated, _seen: [*reply, *reply][len(generated) :])
 
 
 def half_knows(reply: list[int], seed: int) -> Draft:
     """The right continuation up to a random place."""
     rng = random.Random(seed)
 
-    def draft(generated: list[int], _misses: Misses) -> list[int]:
+    def draft(generated: list[int], _seen: Seen) -> list[int]:
         return [t if rng.random() < 0.7 else rng.randrange(tiny.VOCABULARY) for t in reply[len(generated) :]]
+
+    return draft_of(draft)
+
+
+def branching(reply: list[int], seed: int) -> Draft:
+    """Half-known continuations with random branches anywhere, among them some for which there is no room."""
+    rng = random.Random(seed)
+    likely = half_knows(reply, seed)
+
+    def draft(generated: list[int], seen: Seen) -> Proposal:
+        tokens = likely(generated, seen).tokens
+        branches = [(rng.randint(0, len(tokens) + 2), tiny.draw(rng, 0, 5)) for _ in range(rng.randint(0, 4))]
+        return Proposal(tokens, branches)
 
     return draft
 
@@ -59,6 +73,10 @@ def test_with_right_drafts(case: Case) -> None:
 
 def test_with_half_right_drafts(case: Case) -> None:
     assert case.fast(ALL, [half_knows(case.replies[i], i) for i in ALL]) == case.expected(ALL)
+
+
+def test_with_branches(case: Case) -> None:
+    assert case.fast(ALL, [branching(case.replies[i], i) for i in ALL]) == case.expected(ALL)
 
 
 def test_with_the_guard(case: Case) -> None:
@@ -105,23 +123,38 @@ def test_a_reply_ends_before_the_end_token(case: Case, helpful: bool) -> None:
 
 
 def test_drafters_are_told_what_the_model_would_have_had(case: Case) -> None:
-    prompt, proposed, wrong = case.prompts[0], list[int](), list[int]()
+    prompt, told = case.prompts[0], [0, 0]
 
-    def draft(generated: list[int], misses: Misses) -> list[int]:
-        if misses:
-            wrong.append(len(misses))
-            behind = len(proposed) - len(misses)
-            assert [token for token, _ in misses] == proposed[behind:]
-            before = generated[: len(generated) - behind - 1]
-            for step, (_, wanted) in enumerate(misses, start=behind):
-                sequence = [*prompt, *before, *proposed[:step]]
-                logits = next_logits(case.model, case.prefix, sequence)
-                assert float(logits.max() - logits[wanted]) < 1e-4
-        proposed[:] = half_knows(case.replies[0], len(generated))(generated, misses)[: MAX_NEW - len(generated) - 1]
-        return list(proposed)
+    def best(generated: list[int], token: int) -> bool:
+        logits = next_logits(case.model, case.prefix, [*prompt, *generated])
+        return float(logits.max() - logits[token]) < 1e-4
 
+    def draft(generated: list[int], seen: Seen) -> Proposal:
+        tokens = list(seen.proposal.tokens)
+        if seen.wanted:
+            before = generated[: len(generated) - seen.kept - 1]
+            assert generated == [*before, *tokens[: seen.kept], seen.wanted[seen.kept]]
+            assert len(seen.wanted) == len(tokens) + 1
+            assert all(best([*before, *tokens[:step]], wanted) for step, wanted in enumerate(seen.wanted))
+            told[0] += len(tokens) - seen.kept
+        for (step, way), wanted in zip(seen.proposal.branches, seen.branches, strict=True):
+            assert len(wanted) == len(way)
+            for further in range(len(way)):
+                assert best([*before, *tokens[:step], *way[: further + 1]], wanted[further])
+                assert seen.after(step, way[: further + 1]) in {*wanted, *seen.wanted}
+                told[1] += 1
+        return propose(generated, seen)
+
+    propose = branching(case.replies[0], 5)
     case.fast([0], draft)
-    assert wrong
+    assert told[0]
+    assert bool(told[1]) == is_packed(case.model)
+
+
+def test_what_comes_after_is_looked_up_in_the_whole_proposal() -> None:
+    seen = Seen(Proposal([1, 2, 3], [(1, [5, 6]), (1, [5, 7]), (0, [2])]), [1, 2, 8, 9], 2, [[10, 11], [12, 13], [14]])
+    assert [seen.after(1, way) for way in ([2], [2, 3], [5], [5, 6], [5, 7], [6])] == [8, 9, 10, 11, 13, None]
+    assert [seen.after(0, way) for way in ([1, 2], [2], [2, 2])] == [8, 14, None]
 
 
 def test_every_prompt_is_answered_once(case: Case) -> None:

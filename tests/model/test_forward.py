@@ -86,6 +86,25 @@ def test_what_comes_later_changes_no_bit(pair: Pair) -> None:
 
 
 @torch.inference_mode()
+def test_branches_are_sequences_of_their_own_and_change_no_bit_of_the_others(pair: Pair) -> None:
+    if not is_packed(pair.candidate.model):
+        pytest.skip("sequences that are not packed have no branches")
+    rng = random.Random(7)
+    model, sequences = pair.candidate.model, [SEQUENCES[0], LONG, *SEQUENCES[1:5]]
+    branches = [
+        [(rng.randint(0, len(own)), tiny.draw(rng, 1, 20)) for _ in range(rng.randint(0, 3))] for own in sequences
+    ]
+    packed = pack(PREFIX, sequences, model.device, branches)
+    logits = packed_logits(model, packed, range(len(packed.tokens)))
+    for plain, own, offset in zip(together(model, PREFIX, sequences), sequences, packed.offsets, strict=True):
+        assert torch.equal(logits[offset : offset + len(own)], plain)
+    for own, offset, ways, spans in zip(sequences, packed.offsets, branches, packed.branches, strict=True):
+        for (root, way), span in zip(ways, spans, strict=True):
+            expected = alone(pair.eager, PREFIX, [*own[:root], *way])[root:]
+            assert_same(logits[offset + span.start : offset + span.stop], expected)
+
+
+@torch.inference_mode()
 def test_who_the_neighbours_are_does_not_matter(pair: Pair) -> None:
     model = pair.candidate.model
     own = SEQUENCES[3]

@@ -60,6 +60,24 @@ def test_masks_show_the_past_within_the_window(window: int | None, prefix: int) 
             assert value == (0 if seen else -math.inf), (query, key)
 
 
+@pytest.mark.parametrize("window", [None, 1, 5, 18])
+def test_a_branch_sees_what_stands_before_its_root_and_itself(window: int | None) -> None:
+    packed = pack([7] * 16, [[1] * 3, [2] * 5], CPU, [[], [(2, [8, 9]), (5, [6])]])
+    assert packed.tokens.tolist() == [7] * 16 + [1] * 3 + [2] * 5 + [8, 9, 6]
+    assert packed.positions[packed.offsets[1] :].tolist() == [16, 17, 18, 19, 20, 18, 19, 21]
+    _, own = packed.masks(window)
+    assert own.shape == (2, 1, 16, 32)
+    # By slot: where it stands in its sequence, and the slots that come before it there.
+    before = {5: (18, [0, 1]), 6: (19, [0, 1, 5]), 7: (21, [0, 1, 2, 3, 4])}
+    for slot in range(8):
+        position, past = before.get(slot, (16 + slot, list(range(slot))))
+        positions = {16 + other: before.get(other, (16 + other, []))[0] for other in [*past, slot]}
+        positions |= {key: key for key in range(16)}
+        for key, value in enumerate(own[1, 0, slot].tolist()):
+            seen = key in positions and (window is None or position - positions[key] < window)
+            assert value == (0 if seen else -math.inf), (slot, key)
+
+
 def test_masks_of_different_windows_are_kept_apart() -> None:
     packed: Pack = pack([], [[1] * 20], CPU)
     assert not torch.equal(packed.masks(4)[1], packed.masks(None)[1])

@@ -12,7 +12,7 @@ from tests.tiny import ask, draw, load_eager, load_tiny
 
 from emoloom.config import ScreenConfig, load_config
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.decode.fast import Counts, decode_fast, self_test
+from emoloom.decode.fast import Counts, Proposal, decode_fast, self_test
 from emoloom.decode.reference import decode_reference
 from emoloom.errors import EmoLoomError
 from emoloom.model.forward import packed_logits
@@ -57,7 +57,7 @@ def test_both_decoders_write_the_same(model: Path) -> None:
     expected = [
         decode_reference(candidate.model, prefix, own, eos=candidate.prompter.eos, max_new_tokens=8) for own in prompts
     ]
-    jobs = [(own, lambda generated, _misses: [5] * (3 - len(generated) % 3)) for own in prompts]
+    jobs = [(own, lambda generated, _seen: Proposal([5] * (3 - len(generated) % 3))) for own in prompts]
     guard = not self_test(candidate.model, prefix, prompts)
     written = dict(
         decode_fast(

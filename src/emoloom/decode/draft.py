@@ -8,14 +8,16 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from emoloom.decode.fast import Misses
+from emoloom.decode.fast import Proposal, Seen
 from emoloom.decode.rationale import complete, parts
+from emoloom.model.packing import Branch
 from emoloom.model.prompts import Prompter
 
 Suggest = Callable[[tuple[str, ...]], str]
 """The whole reply line that is likely for a text, given its labels."""
 
 _LABELS = re.compile(r'\{"labels":(\[(?:"[a-z ]+"(?:,"[a-z ]+")*)?\])')
+_GLOSS = re.compile(r'"rationale":"[^":]*:')
 _OPEN_LABELS = re.compile(r'\{"labels":\[((?:"[a-z ]+",)*)"([a-z ]*)$')
 # Between the labels and the first letter of the rationale, every reply has the same length.
 _FIXED_WIDTH = len(',"vad":{"v":0.00,"a":0.00,"d":0.00},"rationale":"')
@@ -24,6 +26,8 @@ _END = '"}'
 _REMEMBERED = 64
 # Tokens of earlier replies in which a run is looked up.
 _REMEMBERED_TOKENS = 512
+# The words of a text that are tried for the first cue.
+_TRIED = 6
 # Longest run of tokens that is looked up in what was already written, and how many are copied from there.
 _LONGEST, _COPIED = 8, 8
 
@@ -43,17 +47,20 @@ class Memory:
         self._openings: Counter[str] = Counter()
 
     def add(self, reply: str, tokens: Sequence[int]) -> None:
-        """Remembers a finished reply; its numbers and its gloss by its labels, if it has the contract's shape."""
+        """Remembers a finished reply; its gloss by its labels, if it has the contract's shape."""
         self.tokens.extend(tokens)
         labels = _LABELS.match(reply)
         if labels:
             width = labels.end() + _FIXED_WIDTH
             self._openings[labels[0]] += 1
-            self._heads[labels[0]].append(reply[:width])
             if reply.endswith(_END):
                 gloss, cues = parts(reply[width:].removesuffix(_END))
                 self._glosses[labels[0]].append(gloss)
                 self._cues[len(cues)] += 1
+
+    def add_head(self, labels: str, head: str) -> None:
+        """Remembers what a reply with these labels begins with, up to the rationale."""
+        self._heads[labels].append(head)
 
     @property
     def usual(self) -> str:
@@ -72,15 +79,21 @@ class Memory:
         known = self._glosses.get(labels)
         return Counter(known).most_common(1)[0][0] if known else None
 
+    def knows(self, written: str) -> bool:
+        """Whether a reply has begun like this, up to a number."""
+        labels = _LABELS.match(written)
+        return labels is not None and any(head.startswith(written) for head in self._heads.get(labels[0], ()))
+
     def head(self, labels: str, written: str) -> str | None:
-        """The likeliest beginning, up to the rationale, of a reply that begins with ``written``: of those that agree with it
-        longest, the commonest."""
+        """The likeliest beginning, up to the rationale, of a reply that begins with ``written``: of those that agree with it in
+        the number that is being written, and longest, the commonest."""
         known = self._heads.get(labels)
         if not known:
             return None
-        agreeing = [(_agreement(head, written), head) for head in known]
-        longest = max(length for length, _ in agreeing)
-        return Counter(head for length, head in agreeing if length == longest).most_common(1)[0][0]
+        number = slice(written.rfind(":") + 1, len(written))
+        agreeing = [((head[number] == written[number], _agreement(head, written)), head) for head in known]
+        most = max(agreement for agreement, _ in agreeing)
+        return Counter(head for agreement, head in agreeing if agreement == most).most_common(1)[0][0]
 
 
 class ReplyDrafter:
@@ -93,34 +106,91 @@ class ReplyDrafter:
         suggest: Suggest,
         memory: Memory,
         prompt: Sequence[int],
-        text: str,
+        words: Sequence[str],
     ) -> None:
-        """``labels`` are the run's labels, likeliest first; ``prompt`` the request's tokens after the shared prefix; ``text`` its
-        text."""
-        self._text = text
+        """``labels`` are the run's labels, likeliest first; ``prompt`` the request's tokens after the shared prefix; ``words``
+        those that may be its cues, likeliest first."""
         self._prompter = prompter
         self._labels = labels
         self._suggest = suggest
         self._memory = memory
         self._prompt = prompt
+        self._words = words
+        self._noted = False
+        # How the model would probably begin the cues.
+        self._cues = ""
+        # Tokens of the last draft up to its first cue.
+        self._to_cues: int | None = None
 
-    def __call__(self, generated: list[int], misses: Misses = ()) -> list[int]:
-        if mended := self._mended(misses):
-            return [*mended, *self._go_on([*generated, *mended])]
-        return self._go_on(generated)
+    def __call__(self, generated: list[int], seen: Seen) -> Proposal:
+        self._look(seen)
+        self._note(written := self._prompter.decode(generated))
+        mended = [] if self._memory.knows(written) else self._mended(generated, seen)
+        tokens = [*mended, *self._go_on([*generated, *mended])]
+        return Proposal(tokens, self._branches(generated, tokens))
 
-    def _mended(self, misses: Misses) -> list[int]:
+    def finish(self, generated: list[int]) -> None:
+        """Remembers the finished reply for those to come."""
+        reply = self._prompter.decode(generated)
+        self._note(reply)
+        self._memory.add(reply, generated)
+
+    def _note(self, written: str) -> None:
+        """Remembers labels and numbers as soon as they are written: whole replies take too long for those beside this one."""
+        labels = _LABELS.match(written)
+        if labels and not self._noted and len(written) >= labels.end() + _FIXED_WIDTH:
+            self._memory.add_head(labels[0], written[: labels.end() + _FIXED_WIDTH])
+            self._noted = True
+
+    def _look(self, seen: Seen) -> None:
+        """Takes in which cues the model would have written: they depend on the text, hardly on labels and numbers before them."""
+        at, drafted = self._to_cues, list(seen.proposal.tokens)
+        if at is None or at >= len(drafted):
+            return
+        cues = [seen.wanted[at]]
+        while (further := seen.after(at, cues)) is not None:
+            cues.append(further)
+        self._cues = self._prompter.decode(drafted[:at] + cues)[len(self._prompter.decode(drafted[:at])) :]
+
+    def _mended(self, generated: list[int], seen: Seen) -> list[int]:
         """What the model would have had of the last draft, behind the token that it changed first, as far as it changed numbers.
 
         What is written behind a number hardly depends on its digits, so that one round settles all of them where each would
-        take one of its own; any other token changes what comes after it.
+        take one of its own; any other token changes what comes after it, and a number's digit the next one.
         """
         mended: list[int] = []
-        for proposed, wanted in misses:
+        for step in range(seen.kept, len(seen.proposal.tokens)):
+            wanted = seen.wanted[step]
+            if mended and mended[-1] != seen.proposal.tokens[step - 1]:
+                if not self._is_digit(mended[-1]):
+                    break
+                if self._is_digit(wanted):
+                    further = seen.after(step - 1, mended[-1:])
+                    likely = [further] if further is not None else self._go_on([*generated, *mended[1:]])
+                    wanted = likely[0] if likely else wanted
             mended.append(wanted)
-            if proposed != wanted and not self._prompter.decode([wanted]).isdigit():
-                break
         return mended[1:]
+
+    def _is_digit(self, token: int) -> bool:
+        return self._prompter.decode([token]).isdigit()
+
+    def _branches(self, generated: list[int], tokens: list[int]) -> list[Branch]:
+        """Other words in place of the drafted first cue, each with the comma behind it: what the model says there tells how the
+        cues go on as soon as the first is known."""
+        line = self._prompter.decode([*generated, *tokens])
+        gloss = _GLOSS.search(line)
+        self._to_cues = self._step(line[: gloss.end()], generated, tokens) if gloss else None
+        if gloss is None or self._to_cues is None or self._cues:
+            return []
+        others = [word for word in self._words if not line[gloss.end() :].startswith(f" {word}")][:_TRIED]
+        spelled = [self._prompter.encode_reply(f"{line[: gloss.end()]} {word},")[:-1] for word in others]
+        return [(self._to_cues, way[len(generated) + self._to_cues :]) for way in spelled]
+
+    def _step(self, text: str, generated: list[int], tokens: list[int]) -> int | None:
+        """How many of the drafted ``tokens`` spell ``text`` with what is generated; None where none do."""
+        spelled = self._prompter.encode_reply(text)[:-1]
+        at = len(spelled) - len(generated)
+        return at if at >= 0 and spelled == [*generated, *tokens[:at]] else None
 
     def _go_on(self, generated: list[int]) -> list[int]:
         written = self._prompter.decode(generated)
@@ -161,18 +231,33 @@ class ReplyDrafter:
         width = len(opening) + _FIXED_WIDTH
         likely = line[width:].removesuffix(_END)
         begun = written[width:]
-        if '"' in begun:
-            whole = written[:width] + begun[: begun.index('"')] + _END
-            return whole if whole.startswith(written) else None
         gloss, cues = parts(likely)
-        rationale = complete(begun, self._memory.gloss(opening) or gloss, cues, self._text, self._memory.cues)
-        if not rationale.startswith(begun):
+        gloss = self._memory.gloss(opening) or gloss
+        if self._cues and f"{gloss}:{self._cues}".startswith(begun):
+            begun = f"{gloss}:{self._cues}"
+        closed, quote, _ = begun.partition('"')
+        count = self._memory.cues or len(cues)
+        rationale = closed if quote else complete(begun, gloss, cues, self._words, count, self._begins)
+        if not (rationale + _END).startswith(written[width:]):
             return None
         head = self._memory.head(opening, written) or line[:width]
-        return written + (head + rationale + _END)[len(written) :]
+        return written + (_nearest(head, written) + rationale + _END)[len(written) :]
+
+    def _begins(self, begun: str, word: str) -> bool:
+        """Whether a word begins with these tokens: one that is a token of its own does not begin with another."""
+        tokens = self._prompter.encode_reply(f" {begun}")[:-1] if begun else []
+        return word.startswith(begun) and self._prompter.encode_reply(f" {word}")[: len(tokens)] == tokens
 
     def _known(self, labels: Sequence[str]) -> bool:
         return all(label in self._labels for label in labels)
+
+
+def _nearest(head: str, written: str) -> str:
+    """``head`` with the next digit that brings its number nearest to where ``written`` has another first decimal."""
+    at = len(written)
+    if not (re.search(r"\d\.\d$", written) and head[at - 1 : at + 1].isdigit() and head[at - 1] != written[-1]):
+        return head
+    return head[:at] + ("0" if written[-1] > head[at - 1] else "9") + head[at + 1 :]
 
 
 def _agreement(a: Sequence[Any], b: Sequence[Any]) -> int:

@@ -2,7 +2,8 @@
 
 Each round proposes how every unfinished reply goes on, runs all of them in one forward and keeps, for each, the longest
 part on which the model agrees plus the model's own next token. A forward always reads whole sequences from their tokens:
-nothing is carried from one to the next but the accepted tokens themselves.
+nothing is carried from one to the next but the accepted tokens themselves. A proposal may have branches; nothing is taken from
+them, but the next proposal may be made from what the model would have said there.
 
 Under a constraint, arg-max is over the allowed tokens only. A draft ends where it is not allowed; where one token alone is,
 it joins the draft, and the model is not asked.
@@ -16,18 +17,58 @@ from dataclasses import dataclass, field
 import torch
 
 from emoloom.decode.reference import Constraint, Cursor, forbid, next_logits
-from emoloom.model.forward import packed_logits
-from emoloom.model.packing import PACK_TOKENS, pack
+from emoloom.model.forward import is_packed, packed_logits
+from emoloom.model.packing import PACK_TOKENS, Branch, pack
 
-Misses = Sequence[tuple[int, int]]
-"""From the first token on that was proposed wrongly: each one that was proposed, and what the model would have had there."""
-Draft = Callable[[list[int], Misses], list[int]]
-"""Given the tokens generated so far and what the last draft got wrong, how they may go on (any length, may be wrong or empty)."""
+
+@dataclass(frozen=True)
+class Proposal:
+    """How a reply may go on.
+
+    Attributes:
+        tokens: the likeliest way (any length, may be wrong or empty).
+        branches: other ways behind some of these tokens. Under a constraint, and in models that cannot be packed, they are left
+            out.
+    """
+
+    tokens: Sequence[int] = ()
+    branches: Sequence[Branch] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the model made of a proposal.
+
+    Attributes:
+        proposal: as far as there was room for it.
+        wanted: what it would have had in place of each of the proposal's tokens, given those before, and behind the last.
+        kept: on how many of the tokens it agreed.
+        branches: for each branch, what it would have had behind each of its tokens.
+    """
+
+    proposal: Proposal = field(default_factory=Proposal)
+    wanted: Sequence[int] = ()
+    kept: int = 0
+    branches: Sequence[Sequence[int]] = ()
+
+    def after(self, step: int, way: Sequence[int]) -> int | None:
+        """What the model would have had behind ``way`` in place of the proposal's tokens from ``step`` on; None where it was not
+        asked."""
+        known = [(self.proposal.tokens[step:], self.wanted[step + 1 :])]
+        for (root, tokens), wanted in zip(self.proposal.branches, self.branches, strict=True):
+            known += [(tokens, wanted)] if root == step else []
+        return next((wanted[len(way) - 1] for tokens, wanted in known if list(tokens[: len(way)]) == list(way)), None)
+
+
+Draft = Callable[[list[int], Seen], Proposal]
+"""Given the tokens generated so far and what became of the last proposal, the next one."""
 
 # Where packed and canonical logits differ in their last bits, a step whose two best tokens lie closer than this is decided
 # by the canonical forward; logits of 20 in bfloat16 come in steps of 1/8.
 GUARD_MARGINS = {torch.float32: 1e-3, torch.bfloat16: 0.5}
 _SELF_TESTED = 8
+# Replies that are begun in one round: drafts are better once others have been finished.
+ADMITTED = 8
 
 
 @dataclass
@@ -48,7 +89,7 @@ class Job:
     draft: Draft
     cursor: Cursor | None
     generated: list[int] = field(default_factory=list)
-    misses: Misses = ()
+    seen: Seen = field(default_factory=Seen)
     finished: bool = False
 
 
@@ -82,7 +123,9 @@ def decode_fast(
     )
     active: list[Job] = []
     while waiting or active:
-        while waiting and (not active or _size(active) + len(waiting[-1].prompt) + max_new_tokens <= PACK_TOKENS):
+        for _ in range(ADMITTED):
+            if not waiting or (active and _size(active) + len(waiting[-1].prompt) + max_new_tokens > PACK_TOKENS):
+                break
             active.append(waiting.pop())
         between()
         _round(model, prefix, active, eos, max_new_tokens, guard, counts)
@@ -105,59 +148,88 @@ def _round(
     counts: Counts,
 ) -> None:
     """One forward for all ``jobs``."""
-    proposals = [_propose(job, eos, max_new_tokens - len(job.generated) - 1) for job in jobs]
-    sequences = [[*job.prompt, *job.generated, *draft] for job, (draft, _) in zip(jobs, proposals, strict=True)]
+    branching = is_packed(model)
+    proposals, asked = zip(*(_propose(job, eos, max_new_tokens, branching) for job in jobs), strict=True)
+    before = [len(job.prompt) + len(job.generated) for job in jobs]
+    sequences = [[*job.prompt, *job.generated, *p.tokens] for job, p in zip(jobs, proposals, strict=True)]
+    branches = [[(n + step, way) for step, way in p.branches] for n, p in zip(before, proposals, strict=True)]
     weight = next(model.parameters())
-    packed = pack(prefix, sequences, weight.device)
-    places = [(at, step) for at, (_, asked) in enumerate(proposals) for step in asked]
-    last = [offset + len(job.prompt) + len(job.generated) - 1 for job, offset in zip(jobs, packed.offsets, strict=True)]
-    logits = packed_logits(model, packed, [last[at] + step for at, step in places])
+    packed = pack(prefix, sequences, weight.device, branches)
+    places = [(at, step) for at, steps in enumerate(asked) for step in steps]
+    last = [offset + n - 1 for offset, n in zip(packed.offsets, before, strict=True)]
+    aside = [
+        range(packed.offsets[at] + span.start, packed.offsets[at] + span.stop)
+        for at, spans in enumerate(packed.branches)
+        for span in spans
+    ]
+    logits = packed_logits(
+        model, packed, [*(last[at] + step for at, step in places), *(r for rows in aside for r in rows)]
+    )
     for row, (at, step) in enumerate(places):
-        if (allowed := proposals[at][1][step]) is not None:
+        if (allowed := asked[at][step]) is not None:
             forbid(logits[row], allowed)
-    best = dict(zip(places, logits.argmax(dim=-1).tolist(), strict=True))
-    close = {places[row] for row in _near_ties(logits, GUARD_MARGINS[weight.dtype])} if guard else set()
+    tokens = iter(logits.argmax(dim=-1).tolist())
+    best = {place: next(tokens) for place in places}
+    beside = iter([[next(tokens) for _ in rows] for rows in aside])
+    close = {places[row] for row in _near_ties(logits[: len(places)], GUARD_MARGINS[weight.dtype])} if guard else set()
     counts.forwards += 1
     counts.tokens += len(packed.tokens)
 
-    for at, (job, (draft, asked)) in enumerate(zip(jobs, proposals, strict=True)):
-        for step, proposed in enumerate([*draft, None]):
+    for at, (job, proposal) in enumerate(zip(jobs, proposals, strict=True)):
+        kept = 0
+        for step, proposed in enumerate([*proposal.tokens, None]):
             # A token that is proposed without being asked for is the only one allowed.
             token = best.get((at, step), proposed)
             if (at, step) in close:
                 canonical = next_logits(model, prefix, [*job.prompt, *job.generated])
-                if (allowed := asked[step]) is not None:
+                if (allowed := asked[at][step]) is not None:
                     forbid(canonical, allowed)
-                token = int(canonical.argmax())
+                token = best[at, step] = int(canonical.argmax())
                 counts.guarded += 1
             if token is not None:
                 _take(job, token, eos, max_new_tokens)
             if job.finished or token != proposed:
-                job.misses = [(draft[i], best.get((at, i), draft[i])) for i in range(step, len(draft))]
+                kept = step
                 break
+        wanted = [best.get((at, step), token) for step, token in enumerate([*proposal.tokens, eos])]
+        job.seen = Seen(proposal, wanted, kept, [next(beside) for _ in proposal.branches])
         _jump(job, eos, max_new_tokens)
 
 
-def _propose(job: Job, eos: int, room: int) -> tuple[list[int], dict[int, torch.Tensor | None]]:
-    """At most ``room`` tokens that may come next, and the steps at which the model is asked with what is allowed there (None:
+def _propose(
+    job: Job, eos: int, max_new_tokens: int, branching: bool
+) -> tuple[Proposal, dict[int, torch.Tensor | None]]:
+    """What may come next, as far as there is room, and the steps at which the model is asked with what is allowed there (None:
     everything). Step 0 always is one."""
-    draft = job.draft(job.generated, job.misses)[:room]
+    room = max_new_tokens - len(job.generated) - 1
+    proposal = job.draft(job.generated, job.seen)
+    tokens = proposal.tokens[:room]
     if job.cursor is None:
-        return draft, dict.fromkeys(range(len(draft) + 1))
+        fitting = [(step, way) for step, way in proposal.branches if step <= len(tokens) and step + len(way) <= room]
+        return Proposal(tokens, fitting if branching else ()), dict.fromkeys(range(len(tokens) + 1))
+    followed, asked = _follow(job.cursor, tokens, eos, room)
+    return Proposal(followed), asked
+
+
+def _follow(
+    cursor: Cursor, draft: Sequence[int], eos: int, room: int
+) -> tuple[list[int], dict[int, torch.Tensor | None]]:
+    """As much of a draft as is allowed, with every token that is the only one allowed; and the steps at which there is a
+    choice."""
     followed: list[int] = []
     asked: dict[int, torch.Tensor | None] = {}
     while True:
         step = len(followed)
-        allowed = job.cursor.allowed()
+        allowed = cursor.allowed()
         token = _only(allowed)
         if token is None or step == 0:
             asked[step] = allowed
-        if token is None and followed == draft[:step] and step < len(draft) and allowed[draft[step]]:
+        if token is None and followed == list(draft[:step]) and step < len(draft) and allowed[draft[step]]:
             token = draft[step]
         if token is None or token == eos or step == room:
-            job.cursor.back(step)
+            cursor.back(step)
             return followed, asked
-        job.cursor.advance(token)
+        cursor.advance(token)
         followed.append(token)
 
 

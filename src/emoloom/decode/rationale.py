@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from emoloom.contract.affect import AFFECT
 
@@ -11,14 +11,22 @@ _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 _GLOSSES = tuple(affect.gloss for affect in AFFECT.values())
 
 
-def complete(written: str, gloss: str, expected: Sequence[str], text: str, cues: int) -> str:
+def complete(
+    written: str,
+    gloss: str,
+    expected: Sequence[str],
+    words: Sequence[str],
+    cues: int,
+    begins: Callable[[str, str], bool],
+) -> str:
     """A whole rationale that begins with ``written``, if it keeps to ``gloss: cue, cue``.
 
     Args:
         gloss: the one that was expected.
         expected: the cues that were.
-        text: what is judged; cues are words of it.
+        words: what cues are taken from, likeliest first.
         cues: how many cues a rationale has at the least.
+        begins: whether the first of two words, which may be cut off, can become the second.
     """
     if ":" not in written:
         if not gloss.startswith(written):
@@ -28,8 +36,7 @@ def complete(written: str, gloss: str, expected: Sequence[str], text: str, cues:
     *done, begun = (cue.strip() for cue in spelled.split(","))
     if done == list(expected[: len(done)]) and ", ".join(expected[len(done) :]).startswith(begun):
         return _spell(gloss, expected, expected, cues)
-    words = [*expected, *(word.lower() for word in _WORD.findall(text))]
-    fitting = (word for word in words if word.startswith(begun) and word not in done)
+    fitting = (word for word in [*expected, *words] if word not in done and begins(begun, word))
     return _spell(gloss, [*done, next(fitting, begun or done[-1])], expected, cues)
 
 
@@ -39,6 +46,11 @@ def _spell(gloss: str, chosen: Sequence[str], expected: Sequence[str], cues: int
     while chosen and len(chosen) < cues:
         chosen.append(next((cue for cue in expected if cue not in chosen), chosen[-1]))
     return f"{gloss}: {', '.join(chosen)}" if chosen else gloss
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case."""
+    return [word.lower() for word in _WORD.findall(text)]
 
 
 def parts(rationale: str) -> tuple[str, list[str]]:

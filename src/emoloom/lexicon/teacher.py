@@ -48,7 +48,7 @@ class Teacher:
         if record.vad is None:
             changes |= self._weak_vad(reading, labels)
         if not record.rationale.strip() and labels:
-            changes["rationale"] = rationale(labels, record.cues or _cue_words(reading))
+            changes["rationale"] = rationale(labels, record.cues or _cue_words(reading)[:CUES])
         return record.model_copy(update=changes)
 
     def read_vad(self, text: str) -> VAD:
@@ -56,6 +56,10 @@ class Teacher:
         if self.lexicon is None or self.calibration is None:
             return READERS_MEAN
         return self.calibration.apply(read_text(text, self.lexicon))
+
+    def cues(self, text: str) -> tuple[str, ...]:
+        """The words of a text that speak of its affect, strongest first, as a rationale names them; none without a lexicon."""
+        return _cue_words(read_text(text, self.lexicon) if self.lexicon else None)
 
     def word_values(self) -> dict[str, VAD]:
         """VAD of single words in lower case, on the scale of the records: the lexicon's words brought from its mean and spread
@@ -125,7 +129,7 @@ def _goemotions_labels(record: Record) -> tuple[str, ...]:
 def _cue_words(reading: Reading | None) -> tuple[str, ...]:
     """The strongest cues as they stand in the text, each word once, in lower case as a lexicon has them."""
     words = (cue.word.lower() for cue in reading.cues) if reading else ()
-    return tuple(dict.fromkeys(word for word in words if word.isascii() and word.replace("-", "").isalpha()))[:CUES]
+    return tuple(dict.fromkeys(word for word in words if word.isascii() and word.replace("-", "").isalpha()))
 
 
 def _weak(source: VadSource, triple: Sequence[float], weight: float, coverage: float | None) -> dict[str, object]:

@@ -20,6 +20,16 @@ def align(length: int) -> int:
 
 
 @dataclass(frozen=True)
+class Span:
+    """A branch among a sequence's own tokens: it stands at ``start`` to ``stop``, behind all others, in place of what follows
+    the first ``root`` of them."""
+
+    root: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
 class Pack:
     """B sequences that continue one prefix of P tokens, flattened to N = P + sum of their own lengths.
 
@@ -31,6 +41,7 @@ class Pack:
         slots: (B, T) index in ``tokens`` of own token t of sequence b, T the longest own length, aligned. Slots beyond a
             sequence's end point anywhere: causality hides them from every real token.
         unslot: (N - P,) index into the flattened (B, T) grid of each own token.
+        branches: for each sequence, where its branches stand among its own tokens; empty where no sequence has any.
     """
 
     tokens: torch.Tensor
@@ -39,10 +50,12 @@ class Pack:
     offsets: tuple[int, ...]
     slots: torch.Tensor
     unslot: torch.Tensor
+    branches: tuple[tuple[Span, ...], ...] = ()
     _masks: dict[int | None, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
 
     def masks(self, window: int | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Additive causal masks of the prefix (P, P) and of own tokens (T, P + T), with a sliding ``window`` if there is one."""
+        """Additive causal masks of the prefix (P, P) and of own tokens, with a sliding ``window`` if there is one: (T, P + T), or
+        (B, 1, T, P + T) where there are branches."""
         length = self.prefix + self.slots.shape[1]
         key = window if window is not None and window < length else None
         if key not in self._masks:
@@ -50,13 +63,49 @@ class Pack:
             distance = position[:, None] - position[None, :]
             hidden = (distance < 0) if key is None else (distance < 0) | (distance >= key)
             mask = torch.zeros(length, length, device=self.tokens.device).masked_fill_(hidden, float("-inf"))
-            self._masks[key] = mask[: self.prefix, : self.prefix], mask[self.prefix :]
+            own = mask[self.prefix :]
+            if any(self.branches):
+                own = self._with_branches(own)
+            self._masks[key] = mask[: self.prefix, : self.prefix], own
         return self._masks[key]
 
+    def _with_branches(self, own: torch.Tensor) -> torch.Tensor:
+        """The masks of each sequence: a branch's tokens see what stands before its root, and each other as far as they came."""
+        masks = own.expand(len(self.branches), 1, *own.shape).clone()
+        for mask, spans in zip(masks[:, 0], self.branches, strict=True):
+            for span in spans:
+                rows = mask[span.start : span.stop]
+                # As the sequence would go on from the root: what the token there sees, moved to where the branch stands.
+                seen = own[span.root : span.root + span.stop - span.start]
+                rows[:] = float("-inf")
+                before, within = self.prefix + span.root, self.prefix + span.start
+                rows[:, :before] = seen[:, :before]
+                rows[:, within : within + len(rows)] = seen[:, before : before + len(rows)]
+        return masks
 
-def pack(prefix: Sequence[int], sequences: Sequence[Sequence[int]], device: torch.device) -> Pack:
-    """Lays out ``sequences`` (each without the prefix, none empty) behind ``prefix`` (a multiple of :data:`ALIGN` tokens)."""
+
+Branch = tuple[int, Sequence[int]]
+"""How many of a sequence's own tokens stay, and tokens that may follow them in place of the others."""
+
+
+def pack(
+    prefix: Sequence[int],
+    sequences: Sequence[Sequence[int]],
+    device: torch.device,
+    branches: Sequence[Sequence[Branch]] = (),
+) -> Pack:
+    """Lays out ``sequences`` (each without the prefix, none empty) behind ``prefix`` (a multiple of :data:`ALIGN` tokens).
+
+    Args:
+        branches: of each sequence; their tokens come behind its own and change nothing for those. None by default.
+    """
     shared = len(prefix)
+    spans = [_spans(own, others) for own, others in zip(sequences, branches, strict=True)] if branches else []
+    if branches:
+        sequences = [
+            [*own, *(t for _, tokens in others for t in tokens)]
+            for own, others in zip(sequences, branches, strict=True)
+        ]
     width = align(max(map(len, sequences)))
     tokens = list(prefix)
     positions = list(range(shared))
@@ -70,6 +119,9 @@ def pack(prefix: Sequence[int], sequences: Sequence[Sequence[int]], device: torc
         unslot.extend(range(row * width, row * width + len(own)))
         tokens.extend(own)
         positions.extend(range(shared, shared + len(own)))
+        for span in spans[row] if spans else ():
+            at = start + span.start
+            positions[at : start + span.stop] = range(shared + span.root, shared + span.root + span.stop - span.start)
     return Pack(
         tokens=torch.tensor(tokens, device=device),
         positions=torch.tensor(positions, device=device),
@@ -77,7 +129,17 @@ def pack(prefix: Sequence[int], sequences: Sequence[Sequence[int]], device: torc
         offsets=tuple(offsets),
         slots=slots.to(device),
         unslot=torch.tensor(unslot, device=device),
+        branches=tuple(spans),
     )
+
+
+def _spans(own: Sequence[int], branches: Sequence[Branch]) -> tuple[Span, ...]:
+    spans: list[Span] = []
+    start = len(own)
+    for root, tokens in branches:
+        spans.append(Span(root, start, start + len(tokens)))
+        start += len(tokens)
+    return tuple(spans)
 
 
 def packfuls(sequences: Sequence[Sequence[int]], *, alone: bool) -> Iterator[list[int]]:

@@ -79,10 +79,9 @@ class Written:
             drafted = []
             for request in requests[start : start + _CHUNK]:
                 prompt = prompter.encode(request).own
-                suggest = self.suggester.for_request(request)
-                drafted.append(
-                    (prompt, ReplyDrafter(prompter, self.suggester.labels, suggest, memory, prompt, request.text))
-                )
+                suggest, words = self.suggester.for_request(request), self.suggester.cues(request)
+                labels = self.suggester.labels
+                drafted.append((prompt, ReplyDrafter(prompter, labels, suggest, memory, prompt, words)))
             for index, generated in decode_fast(
                 self.candidate.model,
                 prompter.prefix,
@@ -94,7 +93,7 @@ class Written:
                 constraint=self.grammar,
                 between=self.between,
             ):
-                memory.add(prompter.decode(generated), generated)
+                drafted[index][1].finish(generated)
                 yield start + index, generated
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from emoloom.contract.affect import VAD
 from emoloom.contract.record import Record, Request, make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.decode.rationale import words_of
 from emoloom.lexicon.teacher import Teacher
 
 _CUE_WORDS = 3
@@ -37,6 +38,10 @@ class Suggester:
             return make_reply(labels, self._gold.get(labels[0], weak), taught.rationale, GOEMOTIONS).line()
 
         return suggest
+
+    def cues(self, request: Request) -> tuple[str, ...]:
+        """The words of the text that a rationale may name, likeliest first."""
+        return tuple(dict.fromkeys([*self._teacher.cues(request.text), *words_of(request.text)]))
 
     def rationale(self, request: Request, labels: tuple[str, ...]) -> str:
         """The rationale that training data would hold for this text with these labels."""
