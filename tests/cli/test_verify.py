@@ -84,6 +84,13 @@ def test_what_differs_is_counted_and_placed(emoloom: Emoloom, copy: RunFolder, f
     assert "ParseOK │ 1.000 │ 0.500 │ -0.5000" in done.out
 
 
+def test_another_dtype_is_named(emoloom: Emoloom, copy: RunFolder, finished: RunFolder) -> None:
+    manifest = copy.read_json("manifest.json")
+    manifest["config"]["dtype"] = "bfloat16"
+    copy.write_json("manifest.json", manifest)
+    assert "dtype: " in emoloom("drift", finished.path, copy.path).out
+
+
 def test_runs_on_other_records_are_refused(emoloom: Emoloom, copy: RunFolder, finished: RunFolder) -> None:
     manifest = copy.read_json("manifest.json")
     manifest["data"]["eval"][0]["sha256"] = "0" * 64

@@ -56,6 +56,8 @@ def test_a_record_survives_being_written_and_read(tmp_path: Path) -> None:
     [
         ('{"text":"a"', "not JSON"),
         ("[" * 100_000, "not JSON"),
+        ('{"text":' + "9" * 5000 + "}", "not JSON"),
+        ('{"text":"cut \\ud83d"}', "half a character"),
         ('["a"]', "list in place of a JSON object"),
         ('{"labels":["joy"]}', "field 'text' is missing"),
         ('{"text":"a","labels":["joyy"]}', "unknown goemotions label 'joyy'. Did you mean joy?"),

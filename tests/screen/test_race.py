@@ -16,6 +16,7 @@ import emoloom.screen.cell
 from emoloom.errors import EmoLoomError
 from emoloom.evaluate.bootstrap import Estimate
 from emoloom.screen.cells import Cell
+from emoloom.screen.drift import compare
 from emoloom.screen.race import judge_rung, rungs
 from emoloom.store.run import RunFolder
 
@@ -170,6 +171,14 @@ def test_a_race_stopped_at_any_rung_ends_in_the_same_bytes(
     )
 
 
+def test_every_rung_is_compared_by_drift(raced: RunFolder) -> None:
+    judged = [cell for cell in cells(raced) if cell.stage == "race" and raced.cell(cell.key).metrics()]
+    assert len({cell.examples for cell in judged}) == 2
+    found = compare(raced, raced)
+    rungs = [(one.cell[0], one.cell[-1]) for one in found.cells if one.cell[1] == "race"]
+    assert sorted(rungs) == sorted((cell.candidate, str(cell.examples)) for cell in judged)
+
+
 def test_the_races_records_are_neither_trained_on_nor_judged(models: list[str], data: Path, tmp_path: Path) -> None:
     corpora = plan(racing(models, data, tmp_path)).corpora
     assert corpora.dev
@@ -177,6 +186,13 @@ def test_the_races_records_are_neither_trained_on_nor_judged(models: list[str], 
     assert len(race) == 4
     assert not race & {record.text for record in corpora.train}
     assert not race & {record.text for e in corpora.evals for record in e.records}
+
+
+def test_thresholds_keep_half_of_the_dev_records(models: list[str], data: Path, tmp_path: Path) -> None:
+    corpora = plan(racing(models, data, tmp_path, dev_limit=1000, readout=("scored",))).corpora
+    assert corpora.dev
+    assert 0 <= len(corpora.tune) - len(corpora.dev.records) <= 1
+    assert not {record.text for record in corpora.tune} & {record.text for record in corpora.dev.records}
 
 
 def test_where_a_corpus_has_one_split_a_fifth_of_the_training_records_is_held_out(

@@ -94,7 +94,14 @@ def request(line: str, number: int, where: str) -> Request:
 def _object(line: str, where: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise EmoLoomError(
+            f"half a character (a lone surrogate, {error.object[error.start]!a})",
+            where=where,
+            remedy="Leave it out; it comes from a text that was cut within a character.",
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise EmoLoomError(f"not JSON: {error}", where=where, remedy="Write one JSON object a line.") from error
     if not isinstance(value, dict):
         problem = f"{type(value).__name__} in place of a JSON object"

@@ -59,8 +59,9 @@ class Corpora:
         overlap: how many training records were dropped because an evaluation set holds their text.
         tune: labelled records of the training corpora's dev splits that are neither trained on nor judged: the
             ``scored`` readout is tuned on them. Empty unless a readout needs them, and where no training corpus has a dev split.
-        dev: what the rungs of a race are judged on and early stopping watches, of the same splits, or held out of the training
-            records where there is no such split; None without either.
+        dev: what the rungs of a race are judged on and early stopping watches, of the same splits (at most half of their records
+            where ``scored`` needs the others), or held out of the training records where there is no such split; None without
+            either.
     """
 
     train: tuple[Record, ...]
@@ -153,7 +154,10 @@ def load_corpora(config: ScreenConfig, teacher: Teacher, recipes: Sequence[Recip
     seen = held_out | {normalise(record.text) for record in kept}
     stopping = any(recipe.early_stop for recipe in recipes)
     size = config.dev_limit if stopping or config.rungs > 1 else 0
-    fresh = _dev_records(config, seen) if size or "scored" in config.readout else []
+    scored = "scored" in config.readout
+    fresh = _dev_records(config, seen) if size or scored else []
+    # Thresholds need records, too.
+    size = min(size, len(fresh) // 2) if scored and fresh else size
     dev, rest, order = _set_aside(size, fresh, order)
     if stopping and not dev:
         raise EmoLoomError(
@@ -161,7 +165,7 @@ def load_corpora(config: ScreenConfig, teacher: Teacher, recipes: Sequence[Recip
             where="recipe.early_stop",
             remedy="Train on more records, or leave it out.",
         )
-    tune = rest[:TUNE_LIMIT] if "scored" in config.readout else []
+    tune = rest[:TUNE_LIMIT] if scored else []
     train = [teacher.complete(record) for record in order[: config.train_limit]]
     mirrored = [flip(record, teacher) for record in train] if any(recipe.flip for recipe in recipes) else []
     flips = [

@@ -13,7 +13,7 @@ from emoloom.errors import EmoLoomError
 from emoloom.store.rows import Row
 from emoloom.store.run import MANIFEST, RunFolder
 
-_NAMES = ("candidate", "stage", "readout", "arm")
+_NAMES = ("candidate", "stage", "readout", "arm", "examples")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class CellDrift:
     """One cell on one corpus in both runs.
 
     Attributes:
-        cell: candidate, stage, readout and arm.
+        cell: candidate, stage, readout, arm, and the examples behind a rung of the race.
         replies: how many were compared.
         differing: how many of them are not the same text.
         first: the earliest character (from 0) at which a reply differs, and its record's id; None where all are alike.
@@ -86,7 +86,8 @@ def _judged(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _finished(run: RunFolder, manifest: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
     """The keys of the finished cells, by what both runs call them: keys differ between machines."""
-    named = {tuple(cell[name] for name in _NAMES): cell["key"] for cell in manifest["cells"]}
+    # Only a rung of the race has examples.
+    named = {tuple(str(cell[name] or "") for name in _NAMES): cell["key"] for cell in manifest["cells"]}
     return {names: key for names, key in named.items() if run.cell(key).metrics() is not None}
 
 
@@ -104,7 +105,8 @@ def _described(manifest: Mapping[str, Any]) -> dict[str, Any]:
     versions = {f"version of {name}": version for name, version in environment["libraries"].items()}
     machine = {name: value for name, value in environment.items() if name != "libraries"}
     trained = {"training records": manifest["data"]["train"]["sha256"], "recipe": manifest["config"]["recipe"]}
-    return machine | versions | candidates | trained | {"lexicon": manifest["lexicon"]}
+    settings = {"lexicon": manifest["lexicon"], "dtype": manifest["config"]["dtype"]}
+    return machine | versions | candidates | trained | settings
 
 
 def _cell(names: tuple[str, ...], a: tuple[RunFolder, str], b: tuple[RunFolder, str]) -> Iterator[CellDrift]:
