@@ -167,7 +167,8 @@ def measure_scored(task: Task, peer: Any, rounds: int) -> dict[str, Any]:
 
     def plain(batch: int) -> torch.Tensor:
         own = first.log_probabilities(peers.last_logits(peer, prompts, eos=task.eos, batch=batch))
-        return heads(torch.zeros(len(own), candidate.model.config.hidden_size), own)[0].detach()
+        log_odds: torch.Tensor = heads(torch.zeros(len(own), candidate.model.config.hidden_size), own)[0].detach()
+        return log_odds
 
     heads = task.heads()
     sizes = common.up_to(CACHED_BATCHES, len(prompts))

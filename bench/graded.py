@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import copy
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -63,7 +64,7 @@ def perturb(model: torch.nn.Module, noise: float) -> None:
             parameter.add_(torch.randn(parameter.shape, generator=generator) * parameter.std() * noise)
 
 
-def without_middle(model: torch.nn.Module, count: int) -> torch.nn.Module:
+def without_middle(model: Any, count: int) -> Any:
     """The model without ``count`` layers of its middle."""
     config = copy.deepcopy(model.config)
     total = config.num_hidden_layers

@@ -38,7 +38,7 @@ from emoloom.model.load import Candidate, load_prompter
 from emoloom.screen.readout import Written
 from emoloom.screen.suggest import Suggester
 
-TINY = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+TINY: dict[str, Any] = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
 TINY |= {"num_key_value_heads": 1, "head_dim": 32, "layer_types": None}
 MIB = 2**20
 
@@ -101,8 +101,8 @@ def alone(point: Point) -> dict[str, float]:
 
 def measure(point: Point) -> dict[str, float]:
     """Seconds of decoding, the process's peak memory, and how much of it decoding took beyond the loaded model's."""
-    emoloom.screen.readout.MAX_NEW_TOKENS = point.reply_tokens
-    emoloom.decode.fast.PACK_TOKENS = point.pack_tokens
+    emoloom.screen.readout.MAX_NEW_TOKENS = point.reply_tokens  # type: ignore[attr-defined]
+    emoloom.decode.fast.PACK_TOKENS = point.pack_tokens  # type: ignore[attr-defined]
     texts = [record.text for record in load("starter", "train").records]
     requests = [Request(id=str(i), text=texts[i % len(texts)]) for i in range(point.records)]
     written = Written(tiny(), Suggester((), Teacher()), guard=False, counts=Counts())

@@ -160,7 +160,7 @@ def _plain_step(task: Task, batch: Sequence[Example], optimizer: torch.optim.Ada
     # Padding on the right is hidden from every real token by causality.
     logits = task.model(input_ids=ids, use_cache=False).logits
     loss = cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(task.trainable.values(), task.recipe.clip)
     optimizer.step()
     optimizer.zero_grad()
