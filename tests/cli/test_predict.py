@@ -17,6 +17,7 @@ from tests.screenings import ROWS, shorten_replies
 import emoloom
 from emoloom.contract.parse import Failure, parse_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
+from emoloom.errors import EmoLoomError
 from emoloom.store.run import RunFolder
 
 WATCH = """
@@ -109,6 +110,24 @@ def test_a_bad_line_is_named_before_any_model_is_loaded(
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"error: {tmp_path / 'in.jsonl'}:3: field 'text' is 1")
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate"])
+@pytest.mark.parametrize("flags", [(), ("--trust-remote-code",)])
+def test_code_of_a_models_own_is_trusted_if_asked_for(
+    verb: str, flags: tuple[str, ...], emoloom: Emoloom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+
+    def opening(*_: object, trust: bool) -> None:
+        told.append(trust)
+        raise EmoLoomError("enough")
+
+    monkeypatch.setattr("emoloom.screen.single.open_model", opening)
+    (tmp_path / "in.txt").write_text("a day\n")
+    what = (tmp_path / "in.txt",) if verb == "predict" else ("--eval", "starter:dev")
+    assert emoloom(verb, *what, "--model", "path:x", *flags).code == 2
+    assert told == [bool(flags)]
 
 
 def test_evaluate_prints_all_figures_as_json(emoloom: Emoloom, model: Path, data: Path) -> None:

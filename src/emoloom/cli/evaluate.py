@@ -18,6 +18,7 @@ def evaluate(
     limit: options.Limit = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides samples and resampling.")] = 0,
     data_dir: options.DataDir = None,
+    trust_remote_code: options.TrustRemoteCode = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
 ) -> None:
     """Judge one model on corpora: strict and parsed metrics; --json adds 95% intervals and per-label figures."""
@@ -26,7 +27,7 @@ def evaluate(
     from emoloom.screen.single import evaluate_model, open_model
 
     with TerminalProgress() as progress:
-        opened = open_model(model, run, readout, progress.say)
+        opened = open_model(model, run, readout, progress.say, trust=bool(trust_remote_code))
         scores = evaluate_model(opened, evals, limit, seed, data_dir, progress)
     figures = {name: score.to_dict() for name, score in scores.items()}
     if as_json:

@@ -19,6 +19,7 @@ def predict(
     model: options.OneModel = None,
     run: options.TrainedRun = None,
     readout: options.OneReadout = None,
+    trust_remote_code: options.TrustRemoteCode = None,
 ) -> None:
     """Print labels, VAD and rationale of each text as one JSON line, in the order of the input.
 
@@ -29,6 +30,6 @@ def predict(
 
     requests = read_requests(source, sys.stdin)
     with TerminalProgress() as progress:
-        opened = open_model(model, run, readout, progress.say)
+        opened = open_model(model, run, readout, progress.say, trust=bool(trust_remote_code))
         for line in predict_lines(opened, requests, progress):
             typer.echo(line)

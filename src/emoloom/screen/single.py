@@ -48,10 +48,11 @@ class Opened:
     scored: CellFolder | None = None
 
 
-def open_model(model: str | None, run: Path | None, readout: str | None, say: Say) -> Opened:
+def open_model(model: str | None, run: Path | None, readout: str | None, say: Say, *, trust: bool = False) -> Opened:
     """The model of a spec; or, with ``run``, the best fine-tuned candidate of that run (or the one called ``model``).
 
-    It is asked by ``readout``: by default ``free``, or the run's first.
+    It is asked by ``readout``: by default ``free``, or the run's first. A run says itself whether it trusts a model's own code;
+    ``trust`` says so of a spec.
 
     Raises:
         EmoLoomError: neither is given, something of it cannot be had, or it cannot be asked so.
@@ -68,7 +69,7 @@ def open_model(model: str | None, run: Path | None, readout: str | None, say: Sa
             where=model,
             remedy="Pass --run of a run with this readout.",
         )
-    return Opened(load_model(model, say, trust=False), load_teacher(None), READERS_MEAN, readout or "free")
+    return Opened(load_model(model, say, trust=trust), load_teacher(None), READERS_MEAN, readout or "free")
 
 
 def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say: Say) -> Opened:
