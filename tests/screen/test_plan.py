@@ -17,6 +17,7 @@ import emoloom.screen.cells
 import emoloom.screen.environment
 from emoloom.config import Recipe
 from emoloom.screen.environment import code_digest, environment
+from emoloom.screen.plan import make_plan
 
 Keys = dict[str, str]
 
@@ -92,6 +93,15 @@ def test_every_part_of_the_recipe_changes_what_is_trained(name: str, model: Path
     before = keys(model, data, recipe={"epochs": 3})
     after = keys(model, data, recipe={"epochs": 3, name: OTHER_RECIPES[name]})
     assert changed(before, after) == TRAINED
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_scored_without_dev_records_is_told(own: bool, model: Path, data: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    rows = [{**row, "text": f"{row['text']} again"} for row in ROWS]
+    learnt = {"train": (f"jsonl:{write_jsonl(tmp_path / 'own.jsonl', rows)}",)} if own else {}
+    make_plan(small(model, data, tmp_path / "run", readout=("scored",), **learnt), said.append)
+    assert any("no dev records are left for scored" in line for line in said) is own
 
 
 def test_a_budget_changes_no_cell(model: Path, data: Path) -> None:

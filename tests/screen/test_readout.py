@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.screenings import lasting, screen, small
 
+import emoloom.screen.readout
 from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import GOEMOTIONS
@@ -78,6 +79,19 @@ def test_the_run_predicts_by_its_first_readout(run: RunFolder, data: Path) -> No
         reply = json.loads(kept["reply"])
         assert predicted[kept["id"]]["labels"] == reply["labels"]
         assert predicted[kept["id"]]["vad"] == pytest.approx(reply["vad"], abs=0.0101)
+
+
+@pytest.mark.parametrize("readout", ["free", "scored"])
+def test_answers_stay_with_their_texts_beyond_a_chunk(
+    readout: str, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [Request(id=str(n), text=f"the parcel number {n * n} came at last") for n in range(8)]
+    opened = open_model(None, run.path, readout, quiet)
+    together = list(predict_lines(opened, requests, quiet))
+    monkeypatch.setattr(emoloom.screen.readout, "_CHUNK", 3)
+    assert list(predict_lines(opened, requests, quiet)) == together
+    alone = [line for request in requests for line in predict_lines(opened, [request], quiet)]
+    assert alone == together
 
 
 def test_a_run_without_the_readout_says_so(finished: RunFolder, model: Path) -> None:

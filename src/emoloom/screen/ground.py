@@ -81,6 +81,8 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
     corpora = load_corpora(config, teacher, recipes)
     if corpora.overlap:
         say(f"{corpora.overlap} training records are left out, because their texts are judged")
+    if "scored" in config.readout and recipes and not corpora.tune:
+        say("no dev records are left for scored: its thresholds stay at even odds, and its VAD is not stretched")
     models: list[PlannedModel] = []
     for spec in specs:
         if spec.kind != "baseline":
