@@ -14,8 +14,9 @@ from tests.decode.conftest import Case, Writer
 
 from emoloom.contract.record import make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.decode.draft import Memory, ReplyDrafter, repeat
+from emoloom.decode.draft import ReplyDrafter, repeat
 from emoloom.decode.fast import Counts, Proposal, Seen, decode_fast, self_test
+from emoloom.decode.memory import Memory
 from emoloom.decode.rationale import complete, words_of
 from emoloom.model.prompts import Prompter
 

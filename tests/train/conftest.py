@@ -66,6 +66,23 @@ def sft(model: Any, prefix: Sequence[int], examples: Sequence[Example]) -> torch
     return sft_loss(run_batch(model, prefix, examples))
 
 
+class StoppedError(Exception):
+    """Stands for a crash."""
+
+
+def crash_after(calls: int) -> Advance:
+    """Raises at this call, the first of which says where training begins."""
+    count = 0
+
+    def advance(_examples: int, _tokens: int) -> None:
+        nonlocal count
+        count += 1
+        if count == calls:
+            raise StoppedError
+
+    return advance
+
+
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A model folder of each architecture."""

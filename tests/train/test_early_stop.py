@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.train.conftest import PREFIX, Load, make_examples, make_objective
+from tests.train.conftest import PREFIX, Load, StoppedError, crash_after, make_examples, make_objective
 
 from emoloom.config import PARTS, Recipe
 from emoloom.train.adapter import make_trainable
@@ -21,10 +21,6 @@ LORA = Recipe(batch_size=4, micro_batch=2, epochs=6, learning_rate=3e-2, rank=4,
 FULL = LORA.model_copy(update={"method": "full", "learning_rate": 3e-3})
 BOTH = pytest.mark.parametrize("recipe", [LORA, FULL], ids=["lora", "full"])
 TOTAL = LORA.epochs * len(POOL)
-
-
-class StoppedError(Exception):
-    """Stands for a crash."""
 
 
 def run(
@@ -84,16 +80,14 @@ def test_training_ends_after_the_first_epoch_that_does_not_help_with_the_best_on
 def test_an_interrupted_one_ends_with_the_same_bits(calls: int, load: Load, tmp_path: Path) -> None:
     whole = make_trainable(load("llama"), LORA, 0)
     never = run(whole, LORA, tmp_path / "whole" / "c")
-    count = 0
-
-    def crash(_examples: int, _tokens: int) -> None:
-        nonlocal count
-        count += 1
-        if count == calls:
-            raise StoppedError
-
     with pytest.raises(StoppedError):
-        run(make_trainable(load("llama"), LORA, 0), LORA, tmp_path / "c", checkpoint_seconds=0, advance=crash)
+        run(
+            make_trainable(load("llama"), LORA, 0),
+            LORA,
+            tmp_path / "c",
+            checkpoint_seconds=0,
+            advance=crash_after(calls),
+        )
     told: list[int] = []
     resumed = make_trainable(load("llama"), LORA, 0)
     after = run(resumed, LORA, tmp_path / "c", checkpoint_seconds=0, advance=lambda more, _: told.append(more))

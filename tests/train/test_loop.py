@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.train.conftest import PREFIX, Load, make_examples, run_training, sft
+from tests.train.conftest import PREFIX, Load, StoppedError, crash_after, make_examples, run_training, sft
 
 from emoloom.config import PARTS, Recipe
 from emoloom.errors import EmoLoomError
@@ -22,25 +22,8 @@ LORA = FULL.model_copy(update={"method": "lora", "rank": 4, "learning_rate": 1e-
 BOTH = pytest.mark.parametrize("recipe", [FULL, LORA], ids=["full", "lora"])
 
 
-class StoppedError(Exception):
-    """Stands for a crash."""
-
-
 def run(model: Any, recipe: Recipe, checkpoint: Path, **settings: Any) -> list[float]:
     return run_training(model, recipe, checkpoint, settings.pop("examples", EXAMPLES), **settings)
-
-
-def crash_after(calls: int) -> Advance:
-    """Raises at this call, the first of which says where training begins."""
-    count = 0
-
-    def advance(_examples: int, _tokens: int) -> None:
-        nonlocal count
-        count += 1
-        if count == calls:
-            raise StoppedError
-
-    return advance
 
 
 def trained(model: Any) -> dict[str, torch.Tensor]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from emoloom.decode.fast import Proposal, Seen
+from emoloom.decode.memory import END, FIXED_WIDTH, LABELS, Memory, agreement
 from emoloom.decode.rationale import complete, parts
 from emoloom.model.packing import Branch
 from emoloom.model.prompts import Prompter
@@ -16,84 +15,12 @@ from emoloom.model.prompts import Prompter
 Suggest = Callable[[tuple[str, ...]], str]
 """The whole reply line that is likely for a text, given its labels."""
 
-_LABELS = re.compile(r'\{"labels":(\[(?:"[a-z ]+"(?:,"[a-z ]+")*)?\])')
 _GLOSS = re.compile(r'"rationale":"[^":]*:')
 _OPEN_LABELS = re.compile(r'\{"labels":\[((?:"[a-z ]+",)*)"([a-z ]*)$')
-# Between the labels and the first letter of the rationale, every reply has the same length.
-_FIXED_WIDTH = len(',"vad":{"v":0.00,"a":0.00,"d":0.00},"rationale":"')
-_END = '"}'
-# Replies remembered for each set of labels.
-_REMEMBERED = 64
-# Tokens of earlier replies in which a run is looked up.
-_REMEMBERED_TOKENS = 512
 # The words of a text that are tried for the first cue.
 _TRIED = 6
 # Longest run of tokens that is looked up in what was already written, and how many are copied from there.
 _LONGEST, _COPIED = 8, 8
-
-
-class Memory:
-    """Finished replies: a model repeats itself.
-
-    Attributes:
-        tokens: the latest replies' tokens, one after the other.
-    """
-
-    def __init__(self) -> None:
-        self.tokens: deque[int] = deque(maxlen=_REMEMBERED_TOKENS)
-        self._cues: Counter[int] = Counter()
-        self._glosses: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
-        self._heads: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
-        self._openings: Counter[str] = Counter()
-
-    def add(self, reply: str, tokens: Sequence[int]) -> None:
-        """Remembers a finished reply; its gloss by its labels, if it has the contract's shape."""
-        self.tokens.extend(tokens)
-        labels = _LABELS.match(reply)
-        if labels:
-            width = labels.end() + _FIXED_WIDTH
-            self._openings[labels[0]] += 1
-            if reply.endswith(_END):
-                gloss, cues = parts(reply[width:].removesuffix(_END))
-                self._glosses[labels[0]].append(gloss)
-                self._cues[len(cues)] += 1
-
-    def add_head(self, labels: str, head: str) -> None:
-        """Remembers what a reply with these labels begins with, up to the rationale."""
-        self._heads[labels].append(head)
-
-    @property
-    def usual(self) -> str:
-        """What more than half of the replies begin with, up to the end of the labels; empty where nothing is."""
-        for opening, count in self._openings.most_common(1):
-            return opening if 2 * count > self._openings.total() else ""
-        return ""
-
-    @property
-    def cues(self) -> int:
-        """How many cues most rationales had; 0 as long as there was none."""
-        return max(self._cues, key=lambda n: (self._cues[n], n), default=0)
-
-    def gloss(self, labels: str) -> str | None:
-        """The commonest gloss of replies with these labels; None where none is known."""
-        known = self._glosses.get(labels)
-        return Counter(known).most_common(1)[0][0] if known else None
-
-    def knows(self, written: str) -> bool:
-        """Whether a reply has begun like this, up to a number."""
-        labels = _LABELS.match(written)
-        return labels is not None and any(head.startswith(written) for head in self._heads.get(labels[0], ()))
-
-    def head(self, labels: str, written: str) -> str | None:
-        """The likeliest beginning, up to the rationale, of a reply that begins with ``written``: of those that agree with it in
-        the number that is being written, and longest, the commonest."""
-        known = self._heads.get(labels)
-        if not known:
-            return None
-        number = slice(written.rfind(":") + 1, len(written))
-        agreeing = [((head[number] == written[number], _agreement(head, written)), head) for head in known]
-        most = max(agreement for agreement, _ in agreeing)
-        return Counter(head for agreement, head in agreeing if agreement == most).most_common(1)[0][0]
 
 
 class ReplyDrafter:
@@ -137,9 +64,9 @@ class ReplyDrafter:
 
     def _note(self, written: str) -> None:
         """Remembers labels and numbers as soon as they are written: whole replies take too long for those beside this one."""
-        labels = _LABELS.match(written)
-        if labels and not self._noted and len(written) >= labels.end() + _FIXED_WIDTH:
-            self._memory.add_head(labels[0], written[: labels.end() + _FIXED_WIDTH])
+        labels = LABELS.match(written)
+        if labels and not self._noted and len(written) >= labels.end() + FIXED_WIDTH:
+            self._memory.add_head(labels[0], written[: labels.end() + FIXED_WIDTH])
             self._noted = True
 
     def _look(self, seen: Seen) -> None:
@@ -208,11 +135,11 @@ class ReplyDrafter:
     def _opening(self) -> list[int]:
         """The tokens with which replies begin, whatever their labels: a longer draft would mostly have the wrong ones."""
         one, other = (self._prompter.encode_reply(self._suggest((self._labels[i],))) for i in (0, -1))
-        return one[: _agreement(one, other)]
+        return one[: agreement(one, other)]
 
     def _complete(self, written: str) -> str | None:
         """A whole reply line that begins with ``written``, or None where none is likely."""
-        closed = _LABELS.match(written)
+        closed = LABELS.match(written)
         if closed:
             labels = tuple(json.loads(closed[1]))
             return self._with_labels(written, labels, closed[0]) if labels and self._known(labels) else None
@@ -228,8 +155,8 @@ class ReplyDrafter:
 
     def _with_labels(self, written: str, labels: tuple[str, ...], opening: str) -> str | None:
         line = self._suggest(labels)
-        width = len(opening) + _FIXED_WIDTH
-        likely = line[width:].removesuffix(_END)
+        width = len(opening) + FIXED_WIDTH
+        likely = line[width:].removesuffix(END)
         begun = written[width:]
         gloss, cues = parts(likely)
         gloss = self._memory.gloss(opening) or gloss
@@ -238,10 +165,10 @@ class ReplyDrafter:
         closed, quote, _ = begun.partition('"')
         count = self._memory.cues or len(cues)
         rationale = closed if quote else complete(begun, gloss, cues, self._words, count, self._begins)
-        if not (rationale + _END).startswith(written[width:]):
+        if not (rationale + END).startswith(written[width:]):
             return None
         head = self._memory.head(opening, written) or line[:width]
-        return written + (_nearest(head, written) + rationale + _END)[len(written) :]
+        return written + (_nearest(head, written) + rationale + END)[len(written) :]
 
     def _begins(self, begun: str, word: str) -> bool:
         """Whether a word begins with these tokens: one that is a token of its own does not begin with another."""
@@ -258,11 +185,6 @@ def _nearest(head: str, written: str) -> str:
     if not (re.search(r"\d\.\d$", written) and head[at - 1 : at + 1].isdigit() and head[at - 1] != written[-1]):
         return head
     return head[:at] + ("0" if written[-1] > head[at - 1] else "9") + head[at + 1 :]
-
-
-def _agreement(a: Sequence[Any], b: Sequence[Any]) -> int:
-    """Length of the longest common beginning."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def repeat(tokens: Sequence[int]) -> list[int]:

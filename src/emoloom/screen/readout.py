@@ -17,8 +17,9 @@ import numpy.typing as npt
 from emoloom.contract.record import Request, make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.decode.constrain import Grammar
-from emoloom.decode.draft import Memory, ReplyDrafter
+from emoloom.decode.draft import ReplyDrafter
 from emoloom.decode.fast import Counts, decode_fast, self_test
+from emoloom.decode.memory import Memory
 from emoloom.decode.scored import read_heads
 from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel
