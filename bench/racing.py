@@ -1,10 +1,11 @@
 """Replays races over recorded screenings in which nobody left: was the winner found, and for what share of the cost?
 
-    emoloom screen --config race.yaml --seed 0 --out runs/race-0     # rungs: 4, every model in keep; seeds 0, 1, 2
+    emoloom screen --config docs/results/race.yaml --seed 0 --out runs/race-0     # every model in keep; seeds 0, 1, 2
     python bench/racing.py runs/race-0 runs/race-1 runs/race-2 --replays 100 --json racing.json
 
 Each replay draws the records of the race and of the evaluation sets anew, with replacement, and runs the product's own decisions
-on them: scores, paired intervals, who has room. Costs are the tokens that the recorded cells trained on and answered.
+on them: scores, paired intervals, who has room. Cost is floating-point operations, by the usual estimate: for each parameter and
+token 6 where it is trained on, 2 where it is read (Kaplan et al. 2020, arXiv 2001.08361, section 2.1).
 """
 
 from __future__ import annotations
@@ -33,16 +34,18 @@ from emoloom.store.rows import Row
 from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
 
 _RESAMPLES = 200
+_TRAINING, _READING = 6.0, 2.0
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A finished screening: its plan, and by cell the replies and the tokens that it took."""
+    """A finished screening: its plan, by cell the replies and the floating-point operations that it took, and its standings."""
 
     plan: Plan
     rows: Mapping[Cell, Sequence[Row]]
-    tokens: Mapping[Cell, int]
+    operations: Mapping[Cell, float]
     probes: Mapping[str, float]
+    race: Sequence[Any]
 
     @property
     def candidates(self) -> list[str]:
@@ -83,12 +86,19 @@ def record(path: Path) -> Recorded:
     config = ScreenConfig.model_validate(run.read_json(MANIFEST)["config"]).model_copy(update={"out": path})
     plan = make_plan(config, common.say)
     answered = [cell for cell in plan.cells if cell.stage in ("race", "tuned")]
-    spent = run.timings()["spent"]["cells"]
+    timings, board = run.timings(), run.read_json(LEADERBOARD)
+    parameters = {cell.candidate: timings["cells"][cell.key]["parameters"] for cell in answered}
+    each = {"training": _TRAINING, "race": _READING, "tuned": _READING}
     return Recorded(
         plan,
         {cell: run.cell(cell.key).replies() for cell in answered},
-        {cell: spent[cell.key]["tokens"] for cell in plan.cells if cell.key in spent},
-        {row["candidate"]: row["metrics"]["probe"] for row in run.read_json(LEADERBOARD)["probes"]},
+        {
+            cell: each[cell.stage] * parameters[cell.candidate] * timings["spent"]["cells"][cell.key]["tokens"]
+            for cell in plan.cells
+            if cell.stage in each
+        },
+        {row["candidate"]: row["metrics"]["probe"] for row in board["probes"]},
+        board["race"],
     )
 
 
@@ -102,6 +112,7 @@ def replay_run(recorded: Recorded, replays: int, number: int) -> dict[str, Any]:
     common.say(f"replaying {replays} races of {len(names)} candidates")
     return {
         "candidates": {name: {"score": whole[name].value, "probe": recorded.probes.get(name)} for name in names},
+        "race": recorded.race,
         "probe_spearman": float(spearmanr(scores, probes).statistic),
         "probe_kendall": float(kendalltau(scores, probes).statistic),
         "replays": [replay(recorded, rng) for _ in range(replays)],
@@ -109,7 +120,7 @@ def replay_run(recorded: Recorded, replays: int, number: int) -> dict[str, Any]:
 
 
 def replay(recorded: Recorded, rng: np.random.Generator) -> dict[str, Any]:
-    """One race on records drawn anew: whether its winner is the full winner, and what share of the tokens it took."""
+    """One race on records drawn anew: whether its winner is the full winner, and for what share of the cost."""
     corpora = recorded.plan.corpora
     sets = [drawn(e, rng) for e in corpora.evals]
     race = drawn(corpora.dev, rng) if corpora.dev else None
@@ -120,7 +131,9 @@ def replay(recorded: Recorded, rng: np.random.Generator) -> dict[str, Any]:
     for examples, cells in groupby(recorded.cells("race"), key=lambda cell: cell.examples):
         judged = [cell for cell in cells if cell.candidate in running]
         scores = {cell.candidate: score(recorded, cell, [race] if race else sets) for cell in judged}
-        cost += sum(recorded.tokens[cell] + trained(recorded, cell.candidate, examples - reached) for cell in judged)
+        cost += sum(
+            recorded.operations[cell] + trained(recorded, cell.candidate, examples - reached) for cell in judged
+        )
         reached = examples
         running = [s.candidate for s in judge_rung(scores, ()) if not s.leaves]
     total = len(recorded.plan.corpora.train) * recorded.plan.config.recipe.epochs
@@ -153,16 +166,18 @@ def score(recorded: Recorded, cell: Cell, evals: Sequence[EvalSet]) -> Estimate:
 
 
 def trained(recorded: Recorded, candidate: str, examples: int) -> float:
-    """Tokens of so many examples of a candidate's training."""
+    """Operations of so many examples of a candidate's training."""
     [training] = [cell for cell in recorded.cells("training") if cell.candidate == candidate]
     total = len(recorded.plan.corpora.train) * recorded.plan.config.recipe.epochs
-    return recorded.tokens[training] * examples / total
+    return recorded.operations[training] * examples / total
 
 
 def answers(recorded: Recorded, candidate: str) -> float:
-    """Tokens of a candidate's final answers."""
+    """Operations of a candidate's final answers."""
     first = recorded.plan.config.readout[0]
-    return sum(recorded.tokens[c] for c in recorded.cells("tuned") if (c.candidate, c.readout) == (candidate, first))
+    return sum(
+        recorded.operations[c] for c in recorded.cells("tuned") if (c.candidate, c.readout) == (candidate, first)
+    )
 
 
 if __name__ == "__main__":
