@@ -90,7 +90,7 @@ def rename(run: RunFolder, candidate: str, reply: str = "{}") -> None:
     cell |= {"candidate": candidate, "stage": "tuned", "readout": "free"}
     manifest["candidates"] = [
         {"name": candidate, "source": candidate, "licence": candidate, "sha256": "0" * 64, "prompt_sha256": "1" * 64}
-        | {"chat_template": True}
+        | {"chat_template": True, "cut": {"texts": 0, "replies": 0}}
     ]
     for row in [*board["rows"], *board["ranking"]]:
         if row["candidate"] == before:

@@ -196,11 +196,17 @@ class AblationConfig(ScreenConfig):
     """What ``emoloom ablate`` does: one candidate under ``recipe``, under it without each of its parts, and plainly.
 
     ``seeds`` of training for the full recipe and for plain fine-tuning, ``part_seeds`` for the others; ``seed`` still decides
-    which records there are.
+    which records there are. Nothing is probed, judged before training, or raced.
     """
 
     seeds: Count = 3
     part_seeds: Count = 1
+
+    @model_validator(mode="after")
+    def _does_not_race(self) -> Self:
+        if self.rungs > 1 or self.keep:
+            raise ValueError("rungs and keep are for screenings: the arms of an ablation do not race")
+        return self
 
 
 Config = TypeVar("Config", bound=ScreenConfig)

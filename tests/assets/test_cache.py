@@ -144,6 +144,22 @@ def test_hash_is_remembered_by_path_size_and_time(tmp_path: Path, monkeypatch: p
     assert remembered_sha256(file) == hashlib.sha256(b"three").hexdigest()
 
 
+def test_where_no_hash_can_be_remembered_the_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"one")
+    os.utime(file, (OLD, OLD))
+    monkeypatch.setenv("EMOLOOM_CACHE", str(file))
+    assert remembered_sha256(file) == hashlib.sha256(b"one").hexdigest()
+
+
+def test_a_damaged_marker_is_named(cache: Path) -> None:
+    _publish(cache / "x")
+    for content in ("{", "[]", '{"name": "x"}'):
+        (cache / "x" / "asset.json").write_text(content)
+        with pytest.raises(EmoLoomError, match=r"asset\.json"):
+            read_asset(cache / "x")
+
+
 def test_hash_of_a_fresh_file_is_not_remembered(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"one")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from tests.screenings import BASELINES_ONLY, OFF, lasting, small
 
 from emoloom.config import AblationConfig
@@ -133,6 +135,21 @@ def test_one_model_is_taken(model: Path, data: Path) -> None:
         settings = config(model, data).model_copy(update={"model": models})
         with pytest.raises(EmoLoomError, match="takes one model"):
             make_ablation_plan(settings, quiet)
+
+
+@pytest.mark.parametrize("setting", [{"rungs": 2}, {"keep": ("path:x",)}])
+def test_arms_do_not_race(data: Path, setting: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="do not race"):
+        config(None, data, **setting)
+
+
+def test_a_figure_that_a_seed_lacks_is_not_given() -> None:
+    lacking = scores(0.2, 0.3)
+    lacking = replace(lacking, estimates={**lacking.estimates, "vad_ccc_mean": Estimate(None, np.full(1000, np.nan))})
+    arms = {("full/0", "free"): {"a": scores(0.4, 0.2)}, ("full/1", "free"): {"a": lacking}}
+    [arm] = ablation(arms, ("free",), seed=0)["arms"]
+    assert arm["corpora"]["a"]["strict_macro_f1"] == pytest.approx(0.3)
+    assert arm["corpora"]["a"]["vad_ccc_mean"] is None
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from tests.train.conftest import PREFIX, Load, make_examples, run_training
 from transformers import AutoModelForCausalLM
 
 from emoloom.config import PARTS, Recipe
+from emoloom.errors import EmoLoomError
 from emoloom.model.forward import packed_logits
 from emoloom.model.packing import pack
 from emoloom.train import adapter
@@ -46,6 +47,13 @@ def fit(model: Any, recipe: Recipe, folder: Path) -> torch.Tensor:
     after = logits(model)
     assert (after - base).abs().max() > 0.1
     return after
+
+
+def test_an_adapter_of_another_rank_or_model_is_refused(load: Load, tmp_path: Path) -> None:
+    for architecture, recipe in (("llama", LORA.model_copy(update={"rank": 2})), ("gemma3_text", LORA)):
+        save_trained(make_trainable(load(architecture), recipe, 0), recipe, tmp_path, "tiny:model")
+        with pytest.raises(EmoLoomError, match="not an adapter of this model at this rank"):
+            apply_trained(load("llama"), LORA, tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False but the target module is `Conv1D`:UserWarning")

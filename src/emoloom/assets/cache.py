@@ -57,9 +57,22 @@ def cache_root() -> Path:
 
 
 def read_asset(folder: Path) -> Asset | None:
-    """The commit marker of a cached folder, or None when the folder is absent or incomplete."""
+    """The commit marker of a cached folder, or None when the folder is absent or incomplete.
+
+    Raises:
+        EmoLoomError: the marker cannot be read.
+    """
     marker = folder / MARKER
-    return Asset(**json.loads(marker.read_text("utf-8"))) if marker.is_file() else None
+    if not marker.is_file():
+        return None
+    try:
+        return Asset(**json.loads(marker.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise EmoLoomError(
+            f"the cached folder's marker cannot be read ({error})",
+            where=str(marker),
+            remedy="Delete the folder; it is made again when needed.",
+        ) from error
 
 
 def publish_folder(
@@ -136,5 +149,7 @@ def remembered_sha256(path: Path) -> str:
         return memo.read_text("utf-8")
     digest = sha256_file(path)
     if time.time() - stat.st_mtime > _RACY_SECONDS:
-        write_atomic(memo, digest)
+        # Where nothing can be remembered, such as in a cache shared read-only, the file is read again.
+        with contextlib.suppress(EmoLoomError):
+            write_atomic(memo, digest)
     return digest

@@ -30,12 +30,12 @@ def download(hub: HubSource, split: str) -> Path:
     """The file of a split in the hub's cache, fetched if it is not there."""
     try:
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError
+        from huggingface_hub.errors import EntryNotFoundError, HTTPError
     except ImportError as error:
         raise _not_installed("huggingface_hub") from error
     try:
         path = hf_hub_download(hub.repo, hub.files[split], repo_type="dataset", revision=hub.revision)
-    except (OSError, EntryNotFoundError) as error:
+    except (OSError, ValueError, EntryNotFoundError, HTTPError) as error:
         problem = f"cannot download {hub.files[split]}: {error}"
         raise EmoLoomError(problem, where=f"hf://datasets/{hub.repo}@{hub.revision}") from error
     return Path(path)

@@ -10,13 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch.nn.functional import layer_norm
 
-from emoloom.errors import EmoLoomError
 from emoloom.model.labelling import among_labels
-from emoloom.store.files import write_atomic
+from emoloom.model.tensors import damaged, read_tensors, write_tensors
 
 FILE = "heads.safetensors"
 """Where heads lie in their folder."""
@@ -62,8 +59,7 @@ class Heads(torch.nn.Module):
 
 def save_heads(heads: Heads, folder: Path) -> None:
     """Writes the heads into a folder, atomically."""
-    state = {name: tensor.cpu().contiguous() for name, tensor in heads.state_dict().items()}
-    write_atomic(folder / FILE, save(state, metadata={"format": "pt"}))
+    write_tensors(folder / FILE, heads.state_dict())
 
 
 def load_heads(folder: Path) -> Heads:
@@ -73,11 +69,10 @@ def load_heads(folder: Path) -> Heads:
         EmoLoomError: there are none, or the file is damaged.
     """
     path = folder / FILE
-    remedy = "Restore the file from a copy, or remove its folder and run again."
+    state = read_tensors(path, "heads")
     try:
-        state = load_file(path)
         heads = Heads(state["label.weight"].shape[1], state["log_shares"].tolist())
         heads.load_state_dict(state)
-    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-        raise EmoLoomError(f"the heads cannot be read: {error}", where=str(path), remedy=remedy) from error
+    except (KeyError, RuntimeError) as error:
+        raise damaged(path, "heads", str(error)) from error
     return heads.eval()

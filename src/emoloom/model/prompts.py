@@ -28,7 +28,7 @@ class Prompt:
 
     Attributes:
         own: token ids after the shared prefix, up to where the reply begins.
-        cut: how many tokens of the text were dropped because it is longer than the model can read.
+        cut: how many tokens of the turns and the text were dropped because they are longer than the model can read.
     """
 
     own: tuple[int, ...]
@@ -115,12 +115,13 @@ class Prompter:
         """The request as tokens. Where it does not fit, the oldest turns go first; a text that is still too long keeps
         its beginning."""
         ids = self._encode(prompt.question(request))
+        whole = len(ids)
         shorter = request
         while len(ids) > self._room and shorter.context:
             shorter = shorter.model_copy(update={"context": shorter.context[1:]})
             ids = self._encode(prompt.question(shorter))
         kept = ids[: self._room]
-        return Prompt((*self._head_rest, *kept, *self._tail), len(ids) - len(kept))
+        return Prompt((*self._head_rest, *kept, *self._tail), whole - len(kept))
 
     def encode_reply(self, line: str) -> list[int]:
         """A reply's tokens with the end-of-sequence token."""

@@ -45,7 +45,7 @@ def ablation(
     for (name, readout), scored in seeds.items():
         figures = {metric: _shown(_mean_over_seeds(scored, metric, seed)) for metric in METRICS}
         by_corpus = {
-            corpus: {key: float(np.mean([s[corpus].metrics[key] or 0.0 for s in scored])) for key in first.metrics}
+            corpus: {key: _mean([s[corpus].metrics[key] for s in scored]) for key in first.metrics}
             for corpus, first in scored[0].items()
         }
         arm = {"arm": name, "readout": readout, "seeds": len(scored), "metrics": figures, "corpora": by_corpus}
@@ -104,6 +104,12 @@ def _mean_over_corpora(scores: Mapping[str, Scores], name: str) -> Estimate | No
         if name in score.estimates and (name != "vad_ccc_mean" or set(score.vad_sources) == {"gold"})
     ]
     return mean_estimate(found) if found else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean; None where one of the values is not defined."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
 
 
 def _shown(estimate: Estimate | None) -> dict[str, Any] | None:

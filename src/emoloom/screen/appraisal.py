@@ -15,6 +15,7 @@ from emoloom.assets.cache import Say, silent
 from emoloom.assets.verifiers import verifier_folder
 from emoloom.data.load_appraised import AppraisedCorpus, load_appraised, load_starter
 from emoloom.data.questionnaire import Appraised
+from emoloom.errors import EmoLoomError
 from emoloom.lexicon.appraisal import Floats, Verifier
 from emoloom.lexicon.appraisal_fit import Heads, fit
 from emoloom.screen.appraisal_card import CONTRASTS, make_card
@@ -42,8 +43,19 @@ def load_verifier(data_dir: Path | None = None, say: Say = silent, *, without: C
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The card of a verifier that was built: see :func:`emoloom.screen.appraisal_card.make_card`."""
-    card: dict[str, Any] = json.loads((folder / _CARD).read_text("utf-8"))
+    """The card of a verifier that was built: see :func:`emoloom.screen.appraisal_card.make_card`.
+
+    Raises:
+        EmoLoomError: it cannot be read.
+    """
+    try:
+        card: dict[str, Any] = json.loads((folder / _CARD).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise EmoLoomError(
+            f"the verifier's card cannot be read: {error}",
+            where=str(folder / _CARD),
+            remedy="Delete the folder; it is made again when needed.",
+        ) from error
     return card
 
 

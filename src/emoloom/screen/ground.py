@@ -17,21 +17,32 @@ from emoloom.errors import unknown_name
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import UNFITTED, Teacher
 from emoloom.model.labelling import FirstLabel
-from emoloom.model.load import Candidate, load_candidate, load_prompter
+from emoloom.model.load import MAX_NEW_TOKENS, Candidate, load_candidate, load_prompter
 from emoloom.model.prompts import Prompter
 from emoloom.screen.arms import Arm
 from emoloom.screen.corpora import Atoms, Corpora, corpora_named, load_corpora
 from emoloom.store.files import digest
+from emoloom.train.collate import examples
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a candidate has no room for: how many ``texts`` it reads without their end or their oldest turns, and how many of the
+    training ``replies`` are longer than what it may write."""
+
+    texts: int
+    replies: int
 
 
 @dataclass(frozen=True)
 class PlannedModel:
-    """A candidate, called by ``spec``, on this machine with its prompt."""
+    """A candidate, called by ``spec``, on this machine with its prompt, and what of the data is ``cut`` for it."""
 
     spec: str
     local: LocalModel
     prompter: Prompter
     dtype: str
+    cut: Cut
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -92,11 +103,23 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
             if "scored" in config.readout or any(recipe.follows_replies for recipe in recipes):
                 # A tokenizer whose tokens cannot be followed would end the run only when its turn comes.
                 FirstLabel(prompter, GOEMOTIONS, torch.device("cpu"))
-            models.append(PlannedModel(str(spec), local, prompter, config.dtype))
+            cut = _cut(prompter, corpora)
+            if cut.texts:
+                say(f"{spec}: {cut.texts} texts are longer than it reads; they lose their oldest turns, then their end")
+            if cut.replies:
+                say(f"{spec}: {cut.replies} training replies are longer than the {MAX_NEW_TOKENS} tokens it may write")
+            models.append(PlannedModel(str(spec), local, prompter, config.dtype, cut))
     # Last, because a verifier may have to be fitted first, and a mistake in a name should not wait for it.
     if any(recipe.l_app for recipe in recipes):
         corpora = corpora.appraised(lambda texts: _appraise(texts, config, say))
     return Ground(config, teacher, corpora, tuple(models), arms)
+
+
+def _cut(prompter: Prompter, corpora: Corpora) -> Cut:
+    judged = [record for e in corpora.evals for record in e.records]
+    watched = corpora.dev.records if corpora.dev else ()
+    texts = sum(prompter.encode(r).cut > 0 for r in (*corpora.train, *corpora.tune, *watched, *judged))
+    return Cut(texts, sum(len(e.reply) > MAX_NEW_TOKENS for e in examples(corpora.train, prompter)))
 
 
 def _appraise(texts: Sequence[str], config: ScreenConfig, say: Say) -> Atoms:

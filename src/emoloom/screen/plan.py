@@ -85,6 +85,7 @@ def _manifest(ground: Ground, cells: Sequence[Cell]) -> dict[str, Any]:
                 "sha256": model.local.fingerprint,
                 "prompt_sha256": model.prompter.digest,
                 "chat_template": model.prompter.uses_chat_template,
+                "cut": asdict(model.cut),
             }
             for model in ground.models
         ],

@@ -8,16 +8,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from emoloom.contract.affect import AXES
 from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
-from emoloom.model.heads import load_heads, save_heads
+from emoloom.evaluate.metrics import Floats
+from emoloom.model.heads import Heads, load_heads, save_heads
 from emoloom.model.load import Candidate
 from emoloom.screen.cost import Cost, Progress
 from emoloom.screen.features import opening_states
-from emoloom.screen.readout import Scored, score_requests
+from emoloom.screen.readout import Scored
 from emoloom.screen.refit import fit_heads
 from emoloom.screen.suggest import Suggester
 from emoloom.screen.tuning import tune_spread, tune_thresholds
@@ -36,7 +38,6 @@ def prepare_scoring(
     fitted: Sequence[Record],
     tune: Sequence[Record],
     *,
-    alone: bool,
     progress: Progress,
     cost: Cost,
 ) -> None:
@@ -46,30 +47,25 @@ def prepare_scoring(
     Args:
         fitted: completed training records, at least one: what the heads are fitted to.
         tune: completed held-out records. Without any, every label has even odds as its threshold and VAD stays as it is.
-        alone: one text a forward.
     """
     cost.examples += len(fitted) + len(tune)
     cost.tokens += sum(len(candidate.prompter.encode(record).own) for record in [*fitted, *tune])
     if (folder.path / TUNING).exists():
         return
     start = time.monotonic()
-    states = opening_states(
-        candidate, fitted, folder.scratch / "states", f"fitting heads to {candidate.name}", progress
-    )
+    read = [*fitted, *tune]
+    states = opening_states(candidate, read, folder.scratch / "states", f"fitting heads to {candidate.name}", progress)
     heads = fit_heads(
-        states,
+        states[: len(fitted)],
         _multi_hot(fitted).astype(np.float64),
         np.array([record.vad.triple if record.vad else (0.5,) * len(AXES) for record in fitted]),
         np.array([record.vad_weight if record.vad else 0.0 for record in fitted]),
-    ).to(candidate.device)
+    )
     save_heads(heads, folder.path)
     thresholds = np.zeros(len(GOEMOTIONS.labels))
     scale, shift = np.ones(len(AXES)), np.zeros(len(AXES))
     if tune:
-        log_odds, vad = np.zeros((len(tune), len(GOEMOTIONS.labels))), np.zeros((len(tune), len(AXES)))
-        for index, odds, triple in score_requests(candidate, heads, tune, alone=alone):
-            log_odds[index], vad[index] = odds, triple
-            progress(f"tuning {candidate.name}", 1, len(tune))
+        log_odds, vad = _read(heads, states[len(fitted) :])
         thresholds = np.minimum(tune_thresholds(log_odds, _multi_hot(tune)), _NEVER)
         scale, shift = tune_spread(vad, np.array([record.vad.triple for record in tune if record.vad]))
     content = {
@@ -101,6 +97,13 @@ def scored_readout(candidate: Candidate, folder: CellFolder, suggester: Suggeste
             remedy="Restore the file from a copy, or remove the cell's folder and screen again.",
         ) from error
     return Scored(candidate, heads, thresholds, scale, shift, suggester, alone)
+
+
+@torch.inference_mode()
+def _read(heads: Heads, states: Floats) -> tuple[Floats, Floats]:
+    """Log-odds (n, L) and VAD (n, 3) that fitted heads read off states (n, H); what the model would write is nothing to them."""
+    log_odds, vad = heads(torch.from_numpy(states), torch.zeros(len(states), len(GOEMOTIONS.labels)))
+    return log_odds.double().numpy(), vad.double().numpy()
 
 
 def _multi_hot(records: Sequence[Record]) -> npt.NDArray[np.bool_]:

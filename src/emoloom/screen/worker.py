@@ -135,7 +135,7 @@ class Worker:
             corpora = self._plan.corpora
             fitted = corpora.fitted_on(self._arms[cell.arm].recipe, cell.examples)
             tune = corpora.tuned_on(cell.stage, self._plan.config.dev_limit)
-            prepare_scoring(candidate, folder, fitted, tune, alone=not equal, progress=self._progress, cost=cost)
+            prepare_scoring(candidate, folder, fitted, tune, progress=self._progress, cost=cost)
             return scored_readout(candidate, folder, self._suggester, alone=not equal), numerics
         grammar = make_grammar(candidate) if cell.readout == "constrained" else None
         written = Written(candidate, self._suggester, guard=not equal, grammar=grammar, between=self._tick)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 
 from emoloom.config import Recipe
-from emoloom.errors import EmoLoomError
+from emoloom.model.tensors import damaged, read_tensors, write_tensors
 from emoloom.store.files import readable_json, write_atomic
 
 _LORA_WEIGHTS, _LORA_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _FULL_WEIGHTS = "model.safetensors"
+_WHAT = "trained weights"
 
 
 def make_trainable(model: Any, recipe: Recipe, seed: int) -> Any:
@@ -48,15 +48,13 @@ def _with_lora(model: Any, recipe: Recipe) -> Any:
 
 def save_trained(model: Any, recipe: Recipe, folder: Path, base: str) -> None:
     """Writes what was trained in the form that peft (LoRA) or transformers (full) loads; ``base`` names the model under it."""
-    metadata = {"format": "pt"}
     if recipe.method == "full":
         # Tied weights share their memory and are kept once, as parameters are named once.
         names = {name for name, _ in model.named_parameters()} | {name for name, _ in model.named_buffers()}
-        state = {name: t.cpu().contiguous() for name, t in model.state_dict().items() if name in names}
-        write_atomic(folder / _FULL_WEIGHTS, save(state, metadata=metadata))
+        state = {name: tensor for name, tensor in model.state_dict().items() if name in names}
+        write_tensors(folder / _FULL_WEIGHTS, state)
         return
-    state = {name: t.cpu().contiguous() for name, t in get_peft_model_state_dict(model).items()}
-    write_atomic(folder / _LORA_WEIGHTS, save(state, metadata=metadata))
+    write_tensors(folder / _LORA_WEIGHTS, get_peft_model_state_dict(model))
     config = {key: value for key, value in model.peft_config["default"].to_dict().items() if value is not None}
     config |= {"base_model_name_or_path": base, "inference_mode": True}
     # Sets come in an order of their own in each process.
@@ -70,29 +68,26 @@ def is_saved(recipe: Recipe, folder: Path) -> bool:
 
 
 def apply_trained(model: Any, recipe: Recipe, folder: Path) -> Any:
-    """A freshly loaded base model with the trained weights put in; LoRA updates are merged into the weights."""
+    """A freshly loaded base model with the trained weights put in; LoRA updates are merged into the weights.
+
+    Raises:
+        EmoLoomError: they cannot be read, or are another model's.
+    """
     if recipe.method == "full":
-        missing, unexpected = model.load_state_dict(_weights(folder / _FULL_WEIGHTS), strict=False)
+        path = folder / _FULL_WEIGHTS
+        missing, unexpected = model.load_state_dict(read_tensors(path, _WHAT), strict=False)
         tied = model.state_dict().keys() - {name for name, _ in model.named_parameters()}
         if unexpected or set(missing) - tied:
-            raise _damaged(folder / _FULL_WEIGHTS, "it does not hold this model's weights")
+            raise damaged(path, _WHAT, "they are not this model's")
         return model
+    path = folder / _LORA_WEIGHTS
     wrapped = _with_lora(model, recipe)
-    set_peft_model_state_dict(wrapped, _weights(folder / _LORA_WEIGHTS))
+    weights = read_tensors(path, _WHAT)
+    if _shapes(weights) != _shapes(get_peft_model_state_dict(wrapped)):
+        raise damaged(path, _WHAT, "they are not an adapter of this model at this rank")
+    set_peft_model_state_dict(wrapped, weights)
     return wrapped.merge_and_unload()
 
 
-def _weights(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        weights: dict[str, torch.Tensor] = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise _damaged(path, str(error)) from error
-    return weights
-
-
-def _damaged(path: Path, problem: str) -> EmoLoomError:
-    return EmoLoomError(
-        f"the trained weights cannot be read: {problem}",
-        where=str(path),
-        remedy="Restore the file from a copy, or remove the cell's folder and screen again.",
-    )
+def _shapes(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in weights.items()}

@@ -10,10 +10,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from emoloom.errors import EmoLoomError
-from emoloom.store.files import write_atomic
+from emoloom.model.tensors import write_tensors
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -22,13 +21,12 @@ def save_checkpoint(
     path: Path, named: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.AdamW, progress: Mapping[str, Any]
 ) -> None:
     """Writes weights, moments and ``progress`` (ready for JSON, with the number of ``step`` s done), atomically."""
-    tensors = {f"weight/{name}": parameter.detach() for name, parameter in named.items()}
+    tensors: dict[str, torch.Tensor] = {f"weight/{name}": parameter for name, parameter in named.items()}
     for name, parameter in named.items():
         # A parameter that no term has reached yet has no moments.
         for moment in _MOMENTS if parameter in optimizer.state else ():
             tensors[f"{moment}/{name}"] = optimizer.state[parameter][moment]
-    contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomic(path, save(contiguous, metadata={"progress": json.dumps(progress)}))
+    write_tensors(path, tensors, progress=json.dumps(progress))
 
 
 def load_checkpoint(

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save
 
-from emoloom.store.files import write_atomic
+from emoloom.model.tensors import damaged, read_tensors, write_tensors
 from emoloom.train.collate import Example
 from emoloom.train.objective import Objective
+
+_WHAT = "weights of the best epoch"
 
 
 class EarlyStop:
@@ -55,12 +56,17 @@ class EarlyStop:
                 total += float(self._objective.reply_loss(self._examples[start : start + self._micro_batch]))
         self.losses.append(total / sum(len(example.reply) for example in self._examples))
         if not self.is_over:
-            weights = {name: parameter.detach().cpu().contiguous() for name, parameter in named.items()}
-            write_atomic(self._file, save(weights))
+            write_tensors(self._file, named)
 
     def put_best(self, named: Mapping[str, torch.nn.Parameter]) -> None:
-        """Puts the weights of the best epoch back."""
-        weights = load_file(self._file)
+        """Puts the weights of the best epoch back.
+
+        Raises:
+            EmoLoomError: they cannot be read, or are another training's.
+        """
+        weights = read_tensors(self._file, _WHAT)
+        if weights.keys() != named.keys():
+            raise damaged(self._file, _WHAT, "they are another training's")
         with torch.no_grad():
             for name, parameter in named.items():
                 parameter.copy_(weights[name])
