@@ -76,6 +76,23 @@ def test_a_reply_that_the_model_does_not_give_is_found(run: RunFolder, readout: 
     assert row["id"] in finding.problem
 
 
+@pytest.mark.parametrize("readout", ["scored", "constrained"])
+def test_rungs_of_a_race_are_replayed(whole: RunFolder, data: Path, tmp_path: Path, readout: str) -> None:
+    model = whole.path.parent / "model"
+    raced = {"rungs": 2, "dev_limit": 3, "readout": (readout,), "recipe": RECIPE, "limit": 1, "zero_shot_limit": 1}
+    run = screen(small(model, data, tmp_path / "race", **raced))
+    (rung,) = (cell for cell in run.read_json("manifest.json")["cells"] if cell["stage"] == "race")
+    judged = len(run.cell(rung["key"]).replies())
+    assert judged == 3
+    assert replayed(run) == (judged + (1 if readout == "scored" else 2), [])
+    rows = run.cell(rung["key"]).replies()
+    rows[1]["reply"] += "x"
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    run.cell(rung["key"]).replies_file.write_text(lines, "utf-8")
+    _, (finding,) = replayed(run)
+    assert (rung["key"][:16] in finding.file, finding.place) == (True, "line 2")
+
+
 def test_a_sample_has_the_size_that_is_asked_for(run: RunFolder) -> None:
     assert replayed(run, 2) == (2, [])
 

@@ -59,12 +59,17 @@ class Reopened:
             )
         return teacher
 
+    @cached_property
+    def recipes(self) -> dict[str, Recipe]:
+        """What its arms were trained by, by their names."""
+        return {arm["name"]: Recipe.model_validate(arm["recipe"]) for arm in self.manifest["arms"]}
+
     def folder(self, cell: Cell) -> CellFolder:
         """The folder of one of its cells."""
         return self.run.cell(cell.key)
 
     def candidate(self, cell: Cell, say: Say) -> Candidate:
-        """The model that gave a cell's answers: as it is, or as the cell's arm trained it.
+        """The model that gave a cell's answers: as it is, or as the cell's arm had trained it by then.
 
         Raises:
             EmoLoomError: it cannot be had, or is not the one that the run used.
@@ -72,11 +77,10 @@ class Reopened:
         expected = next(c["sha256"] for c in self.manifest["candidates"] if c["name"] == cell.candidate)
         trust, dtype = self.config.trust_remote_code, self.config.dtype
         base = load_model(cell.candidate, say, trust=trust, dtype=dtype, expected=expected)
-        if cell.stage != "tuned":
+        if cell.stage not in ("race", "tuned"):
             return base
-        recipe = next(arm["recipe"] for arm in self.manifest["arms"] if arm["name"] == cell.arm)
-        training = self.folder(training_of(cell, self.cells))
-        return tuned(base, training, Recipe.model_validate(recipe))
+        trained = self.folder(cell if cell.stage == "race" else training_of(cell, self.cells))
+        return tuned(base, trained, self.recipes[cell.arm])
 
 
 def _config(settings: Mapping[str, Any], where: str) -> ScreenConfig:

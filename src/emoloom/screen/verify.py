@@ -16,7 +16,7 @@ from emoloom.errors import EmoLoomError
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
 from emoloom.screen.cell import make_row
 from emoloom.screen.cells import Cell
-from emoloom.screen.corpora import EvalSet, load_evals
+from emoloom.screen.corpora import EvalSet, load_corpora, load_evals
 from emoloom.screen.cost import Progress
 from emoloom.screen.environment import environment
 from emoloom.screen.readout import Answer, make_grammar
@@ -55,7 +55,7 @@ def replay(
     made_in = opened.manifest["environment"]
     if changed := [name for name, value in made_in.items() if environment().get(name) != value]:
         say(f"the run was made elsewhere ({', '.join(changed)}): a reply that differs need not be damaged")
-    records = _records(opened, data_dir)
+    records = _records(opened, data_dir, raced=any(sample.cell.stage == "race" for sample in drawn))
     findings = []
     for cell in dict.fromkeys(sample.cell for sample in drawn):
         mine = [sample for sample in drawn if sample.cell == cell]
@@ -75,18 +75,22 @@ def _draw(opened: Reopened, n: int, rng: random.Random) -> list[_Sample]:
     pool = [
         _Sample(cell, line, row)
         for cell in opened.cells
-        if cell.stage in ("zero-shot", "tuned") and opened.folder(cell).metrics() is not None
+        if cell.stage in ("zero-shot", "race", "tuned") and opened.folder(cell).metrics() is not None
         for line, row in enumerate(opened.folder(cell).replies(), start=1)
     ]
     return rng.sample(pool, min(n, len(pool)))
 
 
-def _records(opened: Reopened, data_dir: Path | None) -> dict[tuple[str, str], Record]:
-    """The judged records by corpus and id."""
-    config = opened.config
-    sets = load_evals(config.eval, config.limit, config.seed, data_dir, opened.teacher)
-    for found, stated in zip(sets, opened.manifest["data"]["eval"], strict=True):
-        _same_records(found, stated)
+def _records(opened: Reopened, data_dir: Path | None, *, raced: bool) -> dict[tuple[str, str], Record]:
+    """The judged records by corpus and id, with those of the race where it is ``raced``."""
+    config, data = opened.config.model_copy(update={"data_dir": data_dir}), opened.manifest["data"]
+    sets = [*load_evals(config.eval, config.limit, config.seed, data_dir, opened.teacher)]
+    stated = [*data["eval"]]
+    if raced and (dev := load_corpora(config, opened.teacher, [*opened.recipes.values()]).dev):
+        sets.append(dev)
+        stated.append(data["dev"])
+    for found, expected in zip(sets, stated, strict=True):
+        _same_records(found, expected)
     return {(e.name, record.id): record for e in sets for record in e.records}
 
 
