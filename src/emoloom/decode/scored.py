@@ -35,7 +35,7 @@ def read_heads(
     sequences = [[*prompt, *first.opening] for prompt in prompts]
     for members in packfuls(sequences, alone=alone):
         packed = pack(prefix, [sequences[i] for i in members], next(model.parameters()).device)
-        last = [offset + len(sequences[i]) - 1 for i, offset in zip(members, packed.offsets, strict=True)]
+        last = [end - 1 for _, end in packed.spans]
         # The heads, too, compute in other last bits where there are few rows.
         written, states = packed_states(model, packed, [*last, *[last[-1]] * (MIN_ROWS - len(last))])
         logits, vad = heads(states, first.log_probabilities(written))

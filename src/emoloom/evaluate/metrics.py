@@ -6,6 +6,7 @@ a whole bootstrap is a few matrix products. What is undefined is NaN here; :mod:
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,13 @@ Ints = npt.NDArray[np.int_]
 
 ROUNDING = 1e-12
 """A variance of values in [0, 1] that is no larger counts as zero."""
+
+
+def multi_hot(sets: Sequence[Collection[str]], labels: Sequence[str]) -> Bools:
+    """(n, k): which of the k ``labels`` each of n sets has."""
+    return np.array([[label in chosen for label in labels] for chosen in sets], dtype=np.bool_).reshape(
+        len(sets), len(labels)
+    )
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,11 @@ from emoloom.evaluate.bootstrap import Estimate, percentile_interval
 
 @dataclass(frozen=True)
 class Difference:
-    """``value`` = a - b, its 95% percentile interval, and the share of resamples in which a > b (a draw counts half)."""
+    """``value`` = a - b and its 95% percentile interval."""
 
     value: float
     low: float
     high: float
-    probability: float
 
     @property
     def separates(self) -> bool:
@@ -30,13 +29,10 @@ def difference(a: Estimate, b: Estimate) -> Difference | None:
 
     Both must come from the same records, resamples and seed, so that row r of both is the same draw of records.
     """
-    samples = a.samples - b.samples
-    interval = percentile_interval(samples)
+    interval = percentile_interval(a.samples - b.samples)
     if a.value is None or b.value is None or interval is None:
         return None
-    samples = samples[~np.isnan(samples)]
-    wins = float(np.mean(samples > 0) + np.mean(samples == 0) / 2)
-    return Difference(a.value - b.value, *interval, wins)
+    return Difference(a.value - b.value, *interval)
 
 
 def tie_groups(candidates: Mapping[str, Estimate]) -> list[list[str]]:

@@ -20,7 +20,7 @@ from emoloom.contract.taxonomy import GOEMOTIONS, Taxonomy, convert, evaluation_
 from emoloom.errors import EmoLoomError
 from emoloom.evaluate.bootstrap import Estimate, resample_weights
 from emoloom.evaluate.calibration import expected_calibration_error
-from emoloom.evaluate.metrics import Bools, Floats, Ints, VadMoments, label_counts, vad_moments
+from emoloom.evaluate.metrics import Bools, Floats, Ints, VadMoments, label_counts, multi_hot, vad_moments
 
 Outcome = Parsed | Failure
 
@@ -186,8 +186,8 @@ class _LabelTask:
             space,
             labels,
             np.array(rows),
-            _indicators([convert(record.labels, corpus, space) for record in records], labels),
-            _indicators([_reply_labels(outcome, space) for outcome in outcomes], labels),
+            multi_hot([convert(record.labels, corpus, space) for record in records], labels),
+            multi_hot([_reply_labels(outcome, space) for outcome in outcomes], labels),
             np.array([isinstance(outcome, Parsed) for outcome in outcomes]),
         )
 
@@ -286,7 +286,7 @@ class _CalibrationTask:
         if probabilities is None or not rows:
             return None
         return cls(
-            np.array(rows), _indicators([gold[row].labels for row in rows], GOEMOTIONS.labels), probabilities[rows]
+            np.array(rows), multi_hot([gold[row].labels for row in rows], GOEMOTIONS.labels), probabilities[rows]
         )
 
     def figures(self, weights: Floats) -> dict[str, Floats]:
@@ -306,11 +306,6 @@ def _one_taxonomy(records: Iterable[Record]) -> Taxonomy:
 
 def _reply_labels(outcome: Outcome, space: Taxonomy) -> tuple[str, ...]:
     return convert(outcome.reply.labels, GOEMOTIONS, space) if isinstance(outcome, Parsed) else ()
-
-
-def _indicators(sets: Sequence[tuple[str, ...]], labels: tuple[str, ...]) -> Bools:
-    """(n, k): which of ``labels`` each set has."""
-    return np.array([[label in chosen for label in labels] for chosen in sets])
 
 
 def _present(gold: Bools) -> Bools:

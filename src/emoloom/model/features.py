@@ -27,9 +27,8 @@ def pooled_layers(model: Any, pack: Pack) -> torch.Tensor:
     """
     layers = packed_layers(model, pack)
     chosen = [layers[depth].float() for depth in depths(len(layers) - 1)]
-    ends = [*pack.offsets[1:], len(pack.tokens)]
-    own = [slice(start, end) for start, end in zip(pack.offsets, ends, strict=True)]
-    return torch.stack([torch.cat([_pooled(states[part]) for states in chosen]) for part in own])
+    own = [torch.cat([_pooled(states[start:end]) for states in chosen]) for start, end in pack.spans]
+    return torch.stack(own)
 
 
 def _pooled(states: torch.Tensor) -> torch.Tensor:

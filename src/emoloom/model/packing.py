@@ -53,6 +53,11 @@ class Pack:
     branches: tuple[tuple[Span, ...], ...] = ()
     _masks: dict[int | None, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
 
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """For each sequence, where its own tokens begin and end in ``tokens``."""
+        return tuple(zip(self.offsets, (*self.offsets[1:], len(self.tokens)), strict=True))
+
     def masks(self, window: int | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Additive causal masks of the prefix (P, P) and of own tokens, with a sliding ``window`` if there is one: (T, P + T), or
         (B, 1, T, P + T) where there are branches."""

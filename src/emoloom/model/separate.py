@@ -37,8 +37,7 @@ def separate_layers(model: Any, pack: Pack) -> tuple[torch.Tensor, ...]:
 def _sequences(pack: Pack) -> Iterator[tuple[torch.Tensor, dict[int, int]]]:
     """The tokens of each sequence with its prefix, and where the rows of the pack that it answers for stand among them: its own,
     and in the first sequence those of the prefix."""
-    ends = [*pack.offsets[1:], len(pack.tokens)]
-    for number, (start, end) in enumerate(zip(pack.offsets, ends, strict=True)):
+    for number, (start, end) in enumerate(pack.spans):
         places = {row: row - start + pack.prefix for row in range(start, end)}
         if number == 0:
             places = {row: row for row in range(pack.prefix)} | places

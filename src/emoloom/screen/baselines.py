@@ -22,10 +22,8 @@ from emoloom.contract.affect import AFFECT, VAD, anchor
 from emoloom.contract.record import Record, Reply, Request, make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
+from emoloom.evaluate.metrics import Bools, Floats, multi_hot
 from emoloom.screen.tuning import choose, tune_thresholds
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 SPACE = GOEMOTIONS
 RIDGE = 1.0
@@ -128,7 +126,10 @@ class Tfidf:
         records = [record for record in records if record.text.strip()]
         labelled = _labelled(records)
         targets, weights = _vad_targets(records)
-        texts, gold = [record.text for record in labelled], _indicators(labelled)
+        texts, gold = (
+            [record.text for record in labelled],
+            multi_hot([record.labels for record in labelled], SPACE.labels),
+        )
         self._thresholds = tune_thresholds(_out_of_fold(texts, gold), gold)
         self._features = _features().fit([record.text for record in records])
         self._labels = _LabelModel(self._features.transform(texts), gold)
@@ -233,11 +234,6 @@ def _vad_targets(records: Sequence[Record]) -> tuple[Floats, Floats]:
         )
     targets, weights = zip(*known, strict=True)
     return np.array(targets), np.array(weights)
-
-
-def _indicators(records: Sequence[Record]) -> Bools:
-    """(n, k): which labels each record has."""
-    return np.array([[label in record.labels for label in SPACE.labels] for record in records])
 
 
 def _moments(triples: Sequence[VAD]) -> tuple[Floats, Floats]:

@@ -46,8 +46,7 @@ def opening_states(
     sequences = [[*prompter.encode(record).own, *opening] for record in records]
 
     def last(packed: Pack) -> torch.Tensor:
-        ends = [*packed.offsets[1:], len(packed.tokens)]
-        return packed_states(candidate.model, packed, [end - 1 for end in ends])[1].float()
+        return packed_states(candidate.model, packed, [end - 1 for _, end in packed.spans])[1].float()
 
     return _kept(candidate, sequences, last, scratch, title, progress)
 

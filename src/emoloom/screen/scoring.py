@@ -7,14 +7,13 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from emoloom.contract.affect import AXES
 from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
-from emoloom.evaluate.metrics import Floats
+from emoloom.evaluate.metrics import Floats, multi_hot
 from emoloom.model.heads import Heads, load_heads, save_heads
 from emoloom.model.load import Candidate
 from emoloom.screen.cost import Cost, Progress
@@ -57,7 +56,7 @@ def prepare_scoring(
     states = opening_states(candidate, read, folder.scratch / "states", f"fitting heads to {candidate.name}", progress)
     heads = fit_heads(
         states[: len(fitted)],
-        _multi_hot(fitted).astype(np.float64),
+        multi_hot([record.labels for record in fitted], GOEMOTIONS.labels).astype(np.float64),
         np.array([record.vad.triple if record.vad else (0.5,) * len(AXES) for record in fitted]),
         np.array([record.vad_weight if record.vad else 0.0 for record in fitted]),
     )
@@ -66,7 +65,9 @@ def prepare_scoring(
     scale, shift = np.ones(len(AXES)), np.zeros(len(AXES))
     if tune:
         log_odds, vad = _read(heads, states[len(fitted) :])
-        thresholds = np.minimum(tune_thresholds(log_odds, _multi_hot(tune)), _NEVER)
+        thresholds = np.minimum(
+            tune_thresholds(log_odds, multi_hot([record.labels for record in tune], GOEMOTIONS.labels)), _NEVER
+        )
         scale, shift = tune_spread(vad, np.array([record.vad.triple for record in tune if record.vad]))
     content = {
         "thresholds": dict(zip(GOEMOTIONS.labels, thresholds.tolist(), strict=True)),
@@ -104,7 +105,3 @@ def _read(heads: Heads, states: Floats) -> tuple[Floats, Floats]:
     """Log-odds (n, L) and VAD (n, 3) that fitted heads read off states (n, H); what the model would write is nothing to them."""
     log_odds, vad = heads(torch.from_numpy(states), torch.zeros(len(states), len(GOEMOTIONS.labels)))
     return log_odds.double().numpy(), vad.double().numpy()
-
-
-def _multi_hot(records: Sequence[Record]) -> npt.NDArray[np.bool_]:
-    return np.array([[label in record.labels for label in GOEMOTIONS.labels] for record in records])

@@ -4,11 +4,9 @@ few, and the spread of VAD."""
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.metrics import precision_recall_curve
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+from emoloom.evaluate.metrics import Bools, Floats
 
 SHRINKAGE = 5.0
 """How many positive examples the threshold shared by all labels is worth against a label's own."""
