@@ -1,11 +1,16 @@
-"""The most memory that this process has held."""
+"""How much memory this process holds at most, and how it gives it back."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
+import platform
 import resource
 import sys
 from pathlib import Path
+
+import torch
 
 _PROC = Path("/proc/self")
 
@@ -21,6 +26,16 @@ def peak_memory() -> int:
 
 
 def reset_peak_memory() -> None:
-    """Begins to measure anew, where the system allows it (Linux); elsewhere the peak stays that of the whole process."""
+    """Gives back what earlier work has left and begins to measure anew, where the system allows it (Linux); elsewhere the peak stays
+    that of the whole process."""
+    _give_back()
     with contextlib.suppress(OSError):
         (_PROC / "clear_refs").write_text("5")
+
+
+def _give_back() -> None:
+    gc.collect()
+    torch.cuda.empty_cache()
+    if platform.libc_ver()[0] == "glibc":
+        # The heap keeps freed blocks for the next forward; those of one model fit another badly, and it would grow from cell to cell.
+        ctypes.CDLL(None).malloc_trim(0)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import groupby
 from typing import Any
-
-import torch
 
 from emoloom.assets.cache import Say
 from emoloom.errors import EmoLoomError, is_out_of_memory
@@ -108,9 +105,6 @@ class Runner:
             self._meter.close(cell.key, failure["work"])
             self._journal.record("failed", **asdict(cell), files=folder.hashes(), reason=failure["reason"])
             self._failed[cell] = failure["reason"]
-            # The model that did not fit is gone by now; the next one gets its room.
-            gc.collect()
-            torch.cuda.empty_cache()
 
     def _try(self, cell: Cell, folder: CellFolder) -> None:
         """Does a cell's work; where memory runs out the cell has failed, and the run goes on without it."""
