@@ -26,8 +26,8 @@ def peak_memory() -> int:
 
 
 def reset_peak_memory() -> None:
-    """Gives back what earlier work has left and begins to measure anew, where the system allows it (Linux); elsewhere the peak stays
-    that of the whole process."""
+    """Gives back what earlier work has left and begins to measure anew, where the system allows it (Linux); elsewhere the peak
+    stays that of the whole process."""
     _give_back()
     with contextlib.suppress(OSError):
         (_PROC / "clear_refs").write_text("5")
@@ -37,5 +37,6 @@ def _give_back() -> None:
     gc.collect()
     torch.cuda.empty_cache()
     if platform.libc_ver()[0] == "glibc":
-        # The heap keeps freed blocks for the next forward; those of one model fit another badly, and it would grow from cell to cell.
+        # The heap keeps freed blocks for the next forward; those of one model fit another badly, and it would grow with every
+        # cell.
         ctypes.CDLL(None).malloc_trim(0)
