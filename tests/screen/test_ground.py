@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from tests.screenings import ROWS, small, write_jsonl
 
 import emoloom.screen.ground
@@ -26,3 +27,17 @@ def test_what_is_cut_is_counted_and_said(model: Path, tmp_path: Path, monkeypatc
     [candidate] = plan.manifest["candidates"]
     assert candidate["cut"]["replies"] == len(plan.corpora.train)
     assert any("longer than the 10 tokens it may write" in line for line in said)
+
+
+@pytest.mark.parametrize(("capability", "warned"), [("AVX2", True), ("AVX512", False), ("DEFAULT", False)])
+def test_bfloat16_is_warned_of_where_it_is_slow(
+    model: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capability: str, warned: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    said: list[str] = []
+    make_plan(small(model, data, dtype="bfloat16"), said.append)
+    assert any("no bfloat16 arithmetic" in line for line in said) == warned
+    said.clear()
+    make_plan(small(model, data), said.append)
+    assert not any("bfloat16" in line for line in said)

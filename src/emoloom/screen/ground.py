@@ -90,6 +90,8 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
             f"no calibration is known for the lexicon {teacher.calibration.lexicon}: its estimates are standardised instead"
         )
     corpora = load_corpora(config, teacher, recipes)
+    if config.dtype == "bfloat16" and recipes and not _has_bfloat16():
+        say("this machine has no bfloat16 arithmetic: float32, the default, is several times faster here")
     if corpora.overlap:
         say(f"{corpora.overlap} training records are left out, because their texts are judged")
     if "scored" in config.readout and recipes and not corpora.tune:
@@ -113,6 +115,11 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
     if any(recipe.l_app for recipe in recipes):
         corpora = corpora.appraised(lambda texts: _appraise(texts, config, say))
     return Ground(config, teacher, corpora, tuple(models), arms)
+
+
+def _has_bfloat16() -> bool:
+    # x86 processors that stop at AVX2 compute it element by element.
+    return torch.cuda.is_available() or torch.backends.cpu.get_cpu_capability() != "AVX2"
 
 
 def _cut(prompter: Prompter, corpora: Corpora) -> Cut:
