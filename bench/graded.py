@@ -20,32 +20,32 @@ from common import say
 from emoloom.assets.models import resolve
 from emoloom.assets.specs import parse_spec
 
-MODELS = {"smollm2": "pypi:smollm2-135m-instruct", "gemma3": "pypi:gemma3-270m"}
+MODEL = "pypi:smollm2-135m-instruct"
 GRADED = {
-    "smollm2-noise-20": ("smollm2", 0.2, 0),
-    "smollm2-noise-40": ("smollm2", 0.4, 0),
-    "smollm2-noise-80": ("smollm2", 0.8, 0),
-    "smollm2-less-3": ("smollm2", 0.0, 3),
-    "smollm2-less-8": ("smollm2", 0.0, 8),
-    "smollm2-less-15": ("smollm2", 0.0, 15),
-    "gemma3-less-6": ("gemma3", 0.0, 6),
+    "smollm2-noise-20": (0.2, 0),
+    "smollm2-noise-40": (0.4, 0),
+    "smollm2-noise-80": (0.8, 0),
+    "smollm2-less-3": (0.0, 3),
+    "smollm2-less-8": (0.0, 8),
+    "smollm2-less-15": (0.0, 15),
+    "smollm2-less-20": (0.0, 20),
 }
-"""Name -> what it is made of, noise, layers taken out."""
+"""Name -> noise, layers taken out."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    for name, (base, noise, layers) in GRADED.items():
+    for name, (noise, layers) in GRADED.items():
         if not (folder / name / "config.json").exists():
-            make(folder / name, base, noise, layers)
+            make(folder / name, noise, layers)
         print(f"path:{folder / name}")
 
 
-def make(folder: Path, base: str, noise: float, layers: int) -> None:
+def make(folder: Path, noise: float, layers: int) -> None:
     """Writes one candidate."""
-    local = resolve(parse_spec(MODELS[base]), say=say)
+    local = resolve(parse_spec(MODEL), say=say)
     model = AutoModelForCausalLM.from_pretrained(local.folder, dtype=torch.float32)
     if noise:
         perturb(model, noise)
