@@ -152,12 +152,15 @@ class Screenings:
 
 
 def settings(root: Path) -> Plan:
-    """A screening of two tiny models, its corpus and its settings in ``root``."""
+    """A screening of two tiny models, its corpus and its settings in ``root``: they race, are watched on dev records, write
+    replies and are scored."""
     merges = merges_for(prompt_words())
     names = ("one", "two")
     models = [make_model(root / "models" / name, seed=seed, merges=merges) for seed, name in enumerate(names)]
     few: dict[str, Any] = {"train_limit": 4, "limit": 2, "zero_shot_limit": 1, "checkpoint_seconds": 1e-9}
-    config = small(None, write_jsonl(root / "mine.jsonl"), **few)
+    race: dict[str, Any] = {"rungs": 2, "dev_limit": 2, "readout": ("free", "scored")}
+    watched = {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "epochs": 2, "early_stop": True}
+    config = small(None, write_jsonl(root / "mine.jsonl"), **few, **race, recipe=watched)
     config = config.model_copy(update={"model": tuple(f"path:{model}" for model in models)})
     content = config.model_dump(mode="json", exclude={"out", "data_dir", "lexicon"})
     (root / "screen.yaml").write_text(yaml.safe_dump(content))

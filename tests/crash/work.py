@@ -12,7 +12,7 @@ from typing import Any, Self
 import emoloom.screen.cell
 import emoloom.train.loop
 from emoloom.contract.record import Request
-from emoloom.screen.readout import Answer, Written
+from emoloom.screen.readout import Answer, Readout, Scored, Written
 from emoloom.store.rows import Row, Rows
 
 Reply = tuple[str, str]
@@ -53,7 +53,7 @@ def watch(log: Path, step: Callable[[], object]) -> None:
         os.write(handle, json.dumps([what, cell, record]).encode() + b"\n")
         step()
 
-    answers, train_step = Written.answers, emoloom.train.loop._step
+    train_step = emoloom.train.loop._step
 
     class NotedRows(Rows):
         def __init__(self, path: Path) -> None:
@@ -65,15 +65,19 @@ def watch(log: Path, step: Callable[[], object]) -> None:
             super().add(row)
             note("kept", row["id"])
 
-    def noted_answers(self: Written, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
-        for request in requests:
-            note("asked", request.id)
-        yield from answers(self, requests)
+    def noted(answers: Callable[[Any, Sequence[Request]], Iterator[tuple[int, Answer]]]) -> Any:
+        def noted_answers(self: Readout, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+            for request in requests:
+                note("asked", request.id)
+            yield from answers(self, requests)
+
+        return noted_answers
 
     def noted_step(*arguments: Any) -> Any:
         note("trained")
         return train_step(*arguments)
 
     emoloom.screen.cell.Rows = NotedRows  # type: ignore[attr-defined]
-    Written.answers = noted_answers  # type: ignore[method-assign]
+    Written.answers = noted(Written.answers)  # type: ignore[method-assign]
+    Scored.answers = noted(Scored.answers)  # type: ignore[method-assign]
     emoloom.train.loop._step = noted_step  # type: ignore[assignment]
