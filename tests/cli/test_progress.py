@@ -37,6 +37,25 @@ def test_each_kind_of_work_has_a_bar(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.usefixtures("terminal")
+def test_each_rung_of_a_race_has_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with TerminalProgress() as progress:
+        progress("training x", 16, 16)
+        progress("training y", 16, 16)
+        for more in (16, 16):
+            progress("training x", more, 32)
+    lines = [line.split() for line in capsys.readouterr().err.splitlines() if line.strip()]
+    done = [next(word for word in line if "/" in word and word[0].isdigit()) for line in lines]
+    assert done == ["16/16", "16/16", "32/32"]
+
+
+def test_without_a_terminal_work_is_counted_anew_at_each_rung(capsys: pytest.CaptureFixture[str]) -> None:
+    with TerminalProgress() as progress:
+        for total in (76, 92):
+            progress("fitting x", total, total)
+    assert capsys.readouterr().err.splitlines() == ["fitting x 76/76", "fitting x 92/92"]
+
+
+@pytest.mark.usefixtures("terminal")
 def test_an_error_inside_ends_the_bars(capsys: pytest.CaptureFixture[str]) -> None:
     with contextlib.suppress(KeyboardInterrupt), TerminalProgress() as progress:
         progress("training", 1, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -27,7 +28,7 @@ from emoloom.screen.budget import allow
 from emoloom.screen.plan import make_ablation_plan
 from emoloom.screen.price import Price, Prices, Rates
 from emoloom.screen.run import run_plan
-from emoloom.screen.schedule import measured, schedule
+from emoloom.screen.schedule import Priced, measured, open_schedule, schedule
 from emoloom.screen.verify import replay
 from emoloom.store.check import check
 from emoloom.store.journal import Journal
@@ -156,6 +157,30 @@ def test_a_race_is_priced_by_who_is_expected_to_stay(two: Screening) -> None:
     training = [price.examples for (_, stage), price in by_stage.items() if stage == "training"]
     # One of two goes on to 6 examples; the rung at 3 paused after the second batch of two.
     assert training == [1, 1]
+
+
+def test_what_is_left_of_a_race_is_priced_when_it_is_taken_up_again(
+    two: Screening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = two("1h", rungs=2, dev_limit=2)
+    record = Journal.record
+
+    def stopped(self: Journal, event: str, **facts: Any) -> None:
+        if event == "trained":
+            raise KeyboardInterrupt
+        record(self, event, **facts)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Journal, "record", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            screen(config)
+    (rung,) = (event for event in RunFolder(config.out or Path()).events() if event["event"] == "rung")
+    left = {s["candidate"] for s in rung["standings"] if s["decision"] in ("separated", "halved")}
+    planned = plan(config)
+    priced = Priced({model.local.name: RATES for model in planned.models}, time.monotonic())
+    lines = open_schedule(planned, priced).lines
+    assert {line.cell.candidate for line in lines} == {s["candidate"] for s in rung["standings"]} - left
+    assert [line.cell.stage for line in lines] == ["training", "tuned"]
 
 
 def test_never_more_is_spent_than_there_is(two: Screening) -> None:

@@ -50,6 +50,20 @@ def test_a_budget_survives_the_manifest() -> None:
     assert ScreenConfig.model_validate(json.loads(config.model_dump_json())) == config
 
 
+def test_a_failure_is_charged_what_it_took_since_its_training_paused() -> None:
+    meter = Meter(budget("1h"), 0.0, 0.0, lambda _: None)
+    meter.begin("training", cost := Cost(), Price())
+    cost.examples, cost.tokens = 8, 80
+    meter.close("training", cost.work)
+    meter.begin("training", cost := Cost(), Price())
+    cost.examples, cost.tokens = 18, 180
+    assert meter.fail() == {"examples": 10, "tokens": 100}
+    assert meter.work == {"examples": 8, "tokens": 80}
+    meter.begin("other", cost := Cost(), Price())
+    cost.examples, cost.tokens = 3, 30
+    assert meter.fail() == {"examples": 3, "tokens": 30}
+
+
 def test_seconds_go_on_where_earlier_processes_stopped(clock: Clock) -> None:
     kept: list[dict[str, Any]] = []
     first = Meter(budget("1h"), 0.0, 0.0, kept.append)

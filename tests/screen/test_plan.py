@@ -14,12 +14,14 @@ from tests.screenings import ROWS, plan, small, write_jsonl
 import emoloom
 import emoloom.contract.prompt
 import emoloom.screen.cells
+import emoloom.screen.corpora
 import emoloom.screen.environment
 from emoloom.config import Recipe
 from emoloom.screen.environment import code_digest, environment
 from emoloom.screen.plan import make_plan
 
 Keys = dict[str, str]
+NORMS = "# scale: 0..1\nword,v,a,d\nhappy,0.9,0.6,0.7\nparcel,0.5,0.3,0.2\n"
 
 
 @pytest.fixture(autouse=True)
@@ -201,11 +203,36 @@ def test_threads_device_and_code_change_all_cells(model: Path, data: Path, monke
     before = keys(model, data)
     known = environment()
     assert set(known) == {
-        "emoloom", "code", "python", "libraries", "device", "vector_instructions", "threads",
+        "emoloom", "code", "python", "libraries", "device", "vector_instructions", "threads", "matmul_precision", "kernels",
     }  # fmt: skip
     for name in known:
         monkeypatch.setattr(emoloom.screen.cells, "environment", lambda name=name: {**known, name: "other"})
         assert changed(before, keys(model, data)) == ALL, name
+
+
+@pytest.mark.parametrize("name", ["MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "CUBLAS_WORKSPACE_CONFIG"])
+def test_the_choice_of_kernels_changes_all_cells(
+    model: Path, data: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    before = keys(model, data)
+    monkeypatch.setenv(name, "COMPATIBLE")
+    environment.cache_clear()
+    assert changed(before, keys(model, data)) == ALL
+
+
+def test_one_value_of_the_lexicon_changes_all_cells(model: Path, data: Path, tmp_path: Path) -> None:
+    norms = tmp_path / "norms.csv"
+    found = []
+    for valence in ("0.9", "0.8"):
+        norms.write_text(NORMS.replace("0.9", valence))
+        found.append(keys(model, data, lexicon=str(norms)))
+    assert changed(*found) == ALL | {"baseline:lexicon"}
+
+
+def test_what_scored_is_tuned_on_changes_its_answers(model: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = keys(model, data, readout=("scored",))
+    monkeypatch.setattr(emoloom.screen.corpora, "TUNE_LIMIT", 1)
+    assert changed(before, keys(model, data, readout=("scored",))) == {"tuned"}
 
 
 def test_the_code_digest_covers_what_computes_and_not_what_shows(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.screenings import lasting, plan, screen, small
+from tests.screenings import ROWS, lasting, plan, screen, small, write_jsonl
 from tests.tiny import make_model
 
 import emoloom.screen.cell
@@ -110,6 +110,19 @@ def test_half_leaves_at_each_rung_and_the_last_one_standing_is_judged(raced: Run
     assert sum(row["probability_of_best"] for row in board["ranking"]) == pytest.approx(1, abs=1e-3)
 
 
+def test_nobody_races_alone(models: list[str], data: Path, tmp_path: Path) -> None:
+    run = screen(racing(models[:2], data, tmp_path / "run", rungs=4))
+    assert [rung["examples"] for rung in run.read_json("leaderboard.json")["race"]] == [1]
+    assert [row["stage"] for row in run.read_json("leaderboard.json")["ranking"]].count("tuned") == 1
+
+
+def test_a_race_without_records_to_judge_it_is_refused(models: list[str], data: Path, tmp_path: Path) -> None:
+    few = write_jsonl(tmp_path / "few.jsonl", ROWS[:4])
+    with pytest.raises(EmoLoomError, match="too few records to set aside") as caught:
+        plan(racing(models, data, tmp_path / "run", train=(f"jsonl:{few}",)))
+    assert caught.value.where == "rungs"
+
+
 def test_who_left_has_no_last_answers_and_nothing_to_go_on_with(raced: RunFolder) -> None:
     left = {
         s["candidate"] for rung in raced.read_json("leaderboard.json")["race"] for s in rung["standings"]
@@ -181,7 +194,6 @@ def test_every_rung_is_compared_by_drift(raced: RunFolder) -> None:
 
 def test_the_races_records_are_neither_trained_on_nor_judged(models: list[str], data: Path, tmp_path: Path) -> None:
     corpora = plan(racing(models, data, tmp_path)).corpora
-    assert corpora.dev
     race = {record.text for record in corpora.dev.records}
     assert len(race) == 4
     assert not race & {record.text for record in corpora.train}
@@ -190,7 +202,6 @@ def test_the_races_records_are_neither_trained_on_nor_judged(models: list[str], 
 
 def test_thresholds_keep_half_of_the_dev_records(models: list[str], data: Path, tmp_path: Path) -> None:
     corpora = plan(racing(models, data, tmp_path, dev_limit=1000, readout=("scored",))).corpora
-    assert corpora.dev
     assert 0 <= len(corpora.tune) - len(corpora.dev.records) <= 1
     assert not {record.text for record in corpora.tune} & {record.text for record in corpora.dev.records}
 
@@ -201,7 +212,6 @@ def test_where_a_corpus_has_one_split_a_fifth_of_the_training_records_is_held_ou
     corpora = plan(
         racing(models, data, tmp_path, train=(f"jsonl:{data}",), train_limit=None, eval=("starter:test",))
     ).corpora
-    assert corpora.dev
     assert (len(corpora.dev.records), len(corpora.train)) == (1, 4)
     assert corpora.dev.records[0].text not in {record.text for record in corpora.train}
 

@@ -169,7 +169,7 @@ def test_other_settings_are_refused_and_change_nothing(
     finished: RunFolder, model: Path, data: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(finished.path, tmp_path / "again")
-    with pytest.raises(EmoLoomError, match="another plan"):
+    with pytest.raises(EmoLoomError, match=r"another plan; what differs: .*config"):
         screen(small(model, data, tmp_path / "again", seed=1))
     assert files(tmp_path / "again") == files(finished.path)
 

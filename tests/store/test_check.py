@@ -103,6 +103,14 @@ def test_missing_added_and_grown_files_are_found(run: RunFolder) -> None:
     ]
 
 
+def test_added_links_and_empty_folders_are_found(run: RunFolder, tmp_path: Path) -> None:
+    (run.path / "empty").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").write_text("mine")
+    (run.path / "cells" / "link").symlink_to(tmp_path / "elsewhere")
+    assert {finding.file for finding in check(run.path).findings} == {"empty", "cells/link"}
+
+
 def test_a_folder_in_place_of_a_file_is_found(run: RunFolder) -> None:
     (run.path / "journal.jsonl").unlink()
     (run.path / "journal.jsonl").mkdir()

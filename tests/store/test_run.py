@@ -50,7 +50,10 @@ def test_another_plan_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     with run.opened(PLAN) as journal:
         journal.record("plan")
     before = files(tmp_path)
-    with pytest.raises(EmoLoomError, match="another plan") as caught, run.opened({**PLAN, "cells": [1]}):
+    with (
+        pytest.raises(EmoLoomError, match="another plan; what differs: cells") as caught,
+        run.opened({**PLAN, "cells": [1]}),
+    ):
         pass
     assert caught.value.where == str(run.path)
     assert files(tmp_path) == before == files(run.path.parent)

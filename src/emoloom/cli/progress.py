@@ -45,8 +45,8 @@ class TerminalProgress:
             console=plain_console(stderr=True),
             speed_estimate_period=120,
         )
-        self._tasks: dict[str, TaskID] = {}
-        self._done: dict[str, int] = {}
+        self._tasks: dict[tuple[str, int], TaskID] = {}
+        self._done: dict[tuple[str, int], int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -62,14 +62,15 @@ class TerminalProgress:
             self._log(what, more, total)
             return
         self._bars.start()
-        task = self._tasks.get(what)
+        # A candidate in a race is trained further and judged again at every rung.
+        task = self._tasks.get((what, total))
         if task is None or self._bars.tasks[task].finished:
-            task = self._tasks[what] = self._bars.add_task(what, total=total)
+            task = self._tasks[what, total] = self._bars.add_task(what, total=total)
         self._bars.advance(task, more)
 
     def _log(self, what: str, more: int, total: int) -> None:
-        before = self._done.get(what, 0) % total
-        self._done[what] = before + more
+        before = self._done.get((what, total), 0) % total
+        self._done[what, total] = before + more
         if (before + more) * _LINES // total > before * _LINES // total:
             self.say(f"{what} {before + more}/{total}")
 

@@ -49,6 +49,7 @@ class Meter:
         self._closed: dict[str, Mapping[str, int]] = {}
         self._keep = keep
         self._kept = seconds
+        self._paused: tuple[str, Mapping[str, int] | None] = ("", None)
         self._cost = Cost()
         self._reserve = Price()
         self._last: float | None = None
@@ -68,7 +69,7 @@ class Meter:
     def begin(self, key: str, cost: Cost, reserve: Price) -> None:
         """Work on the cell with this key begins, or goes on; it counts what was done of it so far in ``cost``, and is to leave
         ``reserve`` of the budget alone."""
-        self._closed.pop(key, None)
+        self._paused = key, self._closed.pop(key, None)
         self._cost, self._reserve = cost, reserve
         self._last, self._step = None, 0.0
         reset_peak_memory()
@@ -76,8 +77,18 @@ class Meter:
     def close(self, key: str, work: Mapping[str, int]) -> None:
         """This cell is closed: finished, paused or failed, in this process or before, it took ``examples`` and ``tokens``."""
         self._closed[key] = work
+        self._paused = "", None
         self._cost = Cost()
         self._write(self.spent.seconds)
+
+    def fail(self) -> dict[str, int]:
+        """The cell at work has failed; the examples and tokens that it took since it was begun or last paused."""
+        key, before = self._paused
+        work = self._cost.work
+        if before is not None:
+            work = {kind: work[kind] - before[kind] for kind in work}
+            self.close(key, before)
+        return work
 
     def stopped_at(self) -> dict[str, int]:
         """Examples and tokens that are spent once the cell at work is cut.

@@ -77,14 +77,16 @@ def fine_tune(
     model = make_trainable(candidate.model, recipe, seed)
     objective = Objective(model, prompter, pool, recipe, words)
     total = len(records) * recipe.epochs
+    until = pause.until if pause else total
     watching = examples(watched, prompter)
+    ahead = until + len(watching) * (until // len(records))
     advanced: list[int] = []
 
     def advance(more: int, tokens: int) -> None:
         advanced.append(more)
         cost.examples += more
         cost.tokens += tokens
-        progress(f"training {title}", more, total + len(watching) * recipe.epochs)
+        progress(f"training {title}", more, ahead)
 
     history = train(
         model,
@@ -92,7 +94,7 @@ def fine_tune(
         pool,
         recipe,
         total=total,
-        until=pause.until if pause else total,
+        until=until,
         seed=seed,
         checkpoint=folder.scratch / "checkpoint.safetensors",
         checkpoint_seconds=checkpoint_seconds,
@@ -174,7 +176,9 @@ def decode(
 
     def count(record: Record, row: Row) -> None:
         cost.examples += 1
-        cost.tokens += len(prompter.encode(record).own) + len(prompter.encode_reply(row["reply"]))
+        # A scored reply is composed, and passes through no model.
+        written = [] if "probabilities" in row else prompter.encode_reply(row["reply"])
+        cost.tokens += len(prompter.encode(record).own) + len(written)
 
     for corpus, record in wanted:
         if (corpus, record.id) in done:

@@ -60,7 +60,7 @@ class Corpora:
         tune: labelled records of the training corpora's dev splits that are neither trained on nor judged: the
             ``scored`` readout is tuned on them. Empty unless a readout needs them, and where no training corpus has a dev split.
         dev: what the rungs of a race are judged on and early stopping watches, of the same splits (at most half of their records
-            where ``scored`` needs the others), or held out of the training records where there is no such split; None without
+            where ``scored`` needs the others), or held out of the training records where there is no such split; empty without
             either.
     """
 
@@ -68,9 +68,9 @@ class Corpora:
     train_reports: tuple[SplitReport, ...]
     overlap: int
     evals: tuple[EvalSet, ...]
-    tune: tuple[Record, ...] = ()
-    flips: tuple[Record, ...] = ()
-    dev: EvalSet | None = None
+    tune: tuple[Record, ...]
+    flips: tuple[Record, ...]
+    dev: EvalSet
 
     def appraised(self, appraise: Callable[[Sequence[str]], Atoms]) -> Corpora:
         """With appraisals of what is trained on, which ``appraise`` reads from texts where the corpus has none of its own."""
@@ -86,7 +86,7 @@ class Corpora:
 
     def watched_by(self, recipe: Recipe) -> tuple[Record, ...]:
         """What ends a training early."""
-        return self.dev.records if recipe.early_stop and self.dev else ()
+        return self.dev.records if recipe.early_stop else ()
 
     def tuned_on(self, stage: str, dev_limit: int) -> tuple[Record, ...]:
         """What a ``scored`` cell is tuned on: a rung of the race, which is to be cheap, on no more records than judge it."""
@@ -105,7 +105,7 @@ class Corpora:
             },
             "flips": {"records": len(self.flips), "sha256": records_digest(self.flips)},
             "tune": {"records": len(self.tune), "sha256": records_digest(self.tune)},
-            "dev": {"records": len(self.dev.records), "sha256": self.dev.digest} if self.dev else None,
+            "dev": {"records": len(self.dev.records), "sha256": self.dev.digest},
             "eval": [
                 {"corpus": e.name, "records": len(e.records), "sha256": e.digest, "source": e.report.to_dict()}
                 for e in self.evals
@@ -153,16 +153,16 @@ def load_corpora(config: ScreenConfig, teacher: Teacher, recipes: Sequence[Recip
     order = _sample(kept, None, config.seed)
     seen = held_out | {normalise(record.text) for record in kept}
     stopping = any(recipe.early_stop for recipe in recipes)
-    size = config.dev_limit if stopping or config.rungs > 1 else 0
+    wanted = config.dev_limit if stopping or config.rungs > 1 else 0
     scored = "scored" in config.readout
-    fresh = _dev_records(config, seen) if size or scored else []
+    fresh = _dev_records(config, seen) if wanted or scored else []
     # Thresholds need records, too.
-    size = min(size, len(fresh) // 2) if scored and fresh else size
+    size = min(wanted, len(fresh) // 2) if scored and fresh else wanted
     dev, rest, order = _set_aside(size, fresh, order)
-    if stopping and not dev:
+    if wanted and not dev:
         raise EmoLoomError(
-            f"there are too few records to watch: no dev split, and a fifth of {len(order)} is none",
-            where="recipe.early_stop",
+            f"too few records to set aside: {len(fresh)} in dev splits, and a fifth of {len(order)} is none",
+            where="recipe.early_stop" if stopping else "rungs",
             remedy="Train on more records, or leave it out.",
         )
     tune = rest[:TUNE_LIMIT] if scored else []
@@ -181,7 +181,7 @@ def load_corpora(config: ScreenConfig, teacher: Teacher, recipes: Sequence[Recip
         evals,
         tuple(teacher.complete(record) for record in tune),
         tuple(flips),
-        _dev_set([teacher.complete(record) for record in dev]) if dev else None,
+        _dev_set([teacher.complete(record) for record in dev]),
     )
 
 

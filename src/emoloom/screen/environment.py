@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 from functools import cache
 from importlib import metadata
@@ -14,6 +15,14 @@ import emoloom
 _LIBRARIES = (
     "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "scipy", "scikit-learn", "simplemma", "llguidance",
 )  # fmt: skip
+# What makes the libraries choose other kernels, which sum in another order.
+_KERNELS = (
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "ONEDNN_MAX_CPU_ISA",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "NVIDIA_TF32_OVERRIDE",
+)
 # Packages whose code shows results but cannot change them.
 _SHOWS = ("cli", "report", "export")
 
@@ -32,6 +41,8 @@ def environment() -> dict[str, Any]:
         "device": device,
         "vector_instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "matmul_precision": torch.get_float32_matmul_precision(),
+        "kernels": {name: os.environ[name] for name in _KERNELS if name in os.environ},
     }
 
 

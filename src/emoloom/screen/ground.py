@@ -124,8 +124,7 @@ def _has_bfloat16() -> bool:
 
 def _cut(prompter: Prompter, corpora: Corpora) -> Cut:
     judged = [record for e in corpora.evals for record in e.records]
-    watched = corpora.dev.records if corpora.dev else ()
-    texts = sum(prompter.encode(r).cut > 0 for r in (*corpora.train, *corpora.tune, *watched, *judged))
+    texts = sum(prompter.encode(r).cut > 0 for r in (*corpora.train, *corpora.tune, *corpora.dev.records, *judged))
     return Cut(texts, sum(len(e.reply) > MAX_NEW_TOKENS for e in examples(corpora.train, prompter)))
 
 

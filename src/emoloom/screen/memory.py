@@ -1,4 +1,4 @@
-"""How much memory this process holds at most, and how it gives it back."""
+"""How much memory this process holds at most, on a GPU where there is one, and how it gives it back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _PROC = Path("/proc/self")
 
 
 def peak_memory() -> int:
-    """In bytes, since the process began or since :func:`reset_peak_memory`."""
+    """In bytes, since the process began or since :func:`reset_peak_memory`: of the GPU where models lie on one, else of the
+    process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
     if (_PROC / "status").exists():
         # Not from getrusage, which a process inherits from the one that started it.
         status = dict(line.split(":", 1) for line in (_PROC / "status").read_text().splitlines())
@@ -29,6 +32,8 @@ def reset_peak_memory() -> None:
     """Gives back what earlier work has left and begins to measure anew, where the system allows it (Linux); elsewhere the peak
     stays that of the whole process."""
     _give_back()
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
     with contextlib.suppress(OSError):
         (_PROC / "clear_refs").write_text("5")
 

@@ -100,6 +100,9 @@ def calibrate(load: Callable[[], Candidate], records: Sequence[Record], arm: Arm
         for _ in range(2):
             start = time.monotonic()
             packed_logits(candidate.model, packed, packed.offsets)
+            if torch.cuda.is_available():
+                # A GPU is still at work when the call returns.
+                torch.cuda.synchronize()
             forwards.append((time.monotonic() - start) / len(prompts))
     pool = examples(some, prompter)
     model = make_trainable(candidate.model, arm.recipe, arm.seed)
@@ -184,7 +187,7 @@ class Prices:
         """How many records a cell is judged on."""
         if cell.stage in ("training", "probe"):
             return 0
-        if cell.stage == "race" and self._plan.corpora.dev:
+        if cell.stage == "race":
             return len(self._plan.corpora.dev.records)
         zero_shot = self._plan.config.zero_shot_limit if cell.stage == "zero-shot" else None
         limits = [limit for limit in (zero_shot, self._limit) if limit is not None]

@@ -83,6 +83,9 @@ class Runner:
         self._journal.record("plan", cells=[cell.key for cell in self._plan.cells], files=manifest)
         for examples, cells in groupby(self._plan.cells, key=lambda cell: cell.examples):
             running = [cell for cell in cells if cell.candidate not in self._left]
+            if examples and len(running) == 1 < len(self._plan.models):
+                # Nobody is left to race against.
+                continue
             for cell in running:
                 self._finish_or_lose(cell)
             if examples:
@@ -114,7 +117,7 @@ class Runner:
             if not is_out_of_memory(error):
                 raise
             # Torch's own words hold numbers that differ from run to run.
-            folder.fail("out of memory", self._cost.work)
+            folder.fail("out of memory", self._meter.fail())
             self._say(f"{title(cell)}: {cell.stage} failed, out of memory ({error}); the others go on")
 
     def _refused(self, cell: Cell) -> str | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from emoloom.assets.cache import Say
 from emoloom.errors import EmoLoomError, is_out_of_memory
@@ -14,7 +15,9 @@ from emoloom.screen.cells import Cell
 from emoloom.screen.ground import PlannedModel
 from emoloom.screen.plan import Plan
 from emoloom.screen.price import TOO_LARGE, Price, Prices, Rates, calibrate
+from emoloom.screen.race import Standing
 from emoloom.store.run import RunFolder
+from emoloom.store.standing import CLOSING
 
 DEFAULT_FOLDER = Path("runs")
 # Of a budget of time, what a proposed plan may take: prices are estimates.
@@ -48,12 +51,12 @@ class Schedule:
     nearest: str | None
 
 
-def schedule(plan: Plan, prices: Prices, spent: Price, closed: Collection[str]) -> Schedule:
+def schedule(plan: Plan, prices: Prices, spent: Price, closed: Collection[Cell]) -> Schedule:
     """What of a plan the budget pays for.
 
     Args:
         spent: what is gone already.
-        closed: keys of cells that earlier processes finished or cut; they are left out.
+        closed: cells that earlier processes finished or cut, or whose candidate has left the race; they are left out.
 
     Raises:
         EmoLoomError: not one trained candidate can be paid, and none has been yet.
@@ -63,13 +66,12 @@ def schedule(plan: Plan, prices: Prices, spent: Price, closed: Collection[str]) 
     before = Price() if closed else spent
     total = spent + ending(plan)
     unpaid: dict[Cell, str] = {}
-    for number, cell in enumerate(plan.cells):
-        if cell.key in closed:
-            continue
-        price = expected(cell, candidates_of(plan.cells), plan, prices)
+    open_cells = [cell for cell in plan.cells if cell not in closed]
+    for number, cell in enumerate(open_cells):
+        price = expected(cell, candidates_of(open_cells), plan, prices)
         refused = next((why for lost, why in unpaid.items() if leads_to(lost, cell)), None)
         if refused is None:
-            refused = allow(cell, plan.cells[number + 1 :], plan, prices, spent).refused
+            refused = allow(cell, open_cells[number + 1 :], plan, prices, spent).refused
         total += price
         if refused is None:
             spent += price
@@ -158,12 +160,25 @@ def _measure(model: PlannedModel, plan: Plan) -> Rates:
 
 def open_schedule(plan: Plan, priced: Priced) -> Schedule:
     """The schedule of what is left of a plan, with what earlier processes spent; raises as :func:`schedule`."""
-    timings = folder_of(plan).timings()
+    run = folder_of(plan)
+    timings = run.timings()
     before = spent_before(timings, plan.cells)
-    closed = before["cells"]
+    work = before["cells"].values()
     spent = Price(
         before["seconds"] + time.monotonic() - priced.began,
-        sum(cell["examples"] for cell in closed.values()),
-        sum(cell["tokens"] for cell in closed.values()),
+        sum(cell["examples"] for cell in work),
+        sum(cell["tokens"] for cell in work),
     )
-    return schedule(plan, Prices(plan, priced.rates, timings.get("cells", {})), spent, closed)
+    return schedule(plan, Prices(plan, priced.rates, timings.get("cells", {})), spent, _closed(plan, run.events()))
+
+
+def _closed(plan: Plan, events: Sequence[Mapping[str, Any]]) -> set[Cell]:
+    """The cells on which nothing is left to do, by what the journal tells."""
+    keys = {event["key"] for event in events if event["event"] in CLOSING}
+    standings = [
+        Standing(**standing) for event in events if event["event"] == "rung" for standing in event["standings"]
+    ]
+    left = {standing.candidate for standing in standings if standing.leaves}
+    left |= {e["candidate"] for e in events if e["event"] in ("failed", "cut") and e["stage"] == "race"}
+    # Whoever leaves is not trained to the end, nor does it answer; only these have an arm.
+    return {cell for cell in plan.cells if cell.key in keys or (cell.arm and cell.candidate in left)}

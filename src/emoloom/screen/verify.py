@@ -86,8 +86,8 @@ def _records(opened: Reopened, data_dir: Path | None, *, raced: bool) -> dict[tu
     config, data = opened.config.model_copy(update={"data_dir": data_dir}), opened.manifest["data"]
     sets = [*load_evals(config.eval, config.limit, config.seed, data_dir, opened.teacher)]
     stated = [*data["eval"]]
-    if raced and (dev := load_corpora(config, opened.teacher, [*opened.recipes.values()]).dev):
-        sets.append(dev)
+    if raced:
+        sets.append(load_corpora(config, opened.teacher, [*opened.recipes.values()]).dev)
         stated.append(data["dev"])
     for found, expected in zip(sets, stated, strict=True):
         _same_records(found, expected)

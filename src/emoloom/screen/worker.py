@@ -118,9 +118,8 @@ class Worker:
 
     def _evals_of(self, cell: Cell) -> tuple[Sequence[EvalSet], int | None]:
         """What a cell is judged on, and how many records of each set."""
-        dev = self._plan.corpora.dev
-        if cell.stage == "race" and dev:
-            return (dev,), None
+        if cell.stage == "race":
+            return (self._plan.corpora.dev,), None
         return self._plan.corpora.evals, self._plan.config.zero_shot_limit if cell.stage == "zero-shot" else None
 
     def _readout(

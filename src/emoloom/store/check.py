@@ -48,7 +48,7 @@ def check(folder: Path) -> Check:
     """
     if not any((folder / name).is_file() for name in (MANIFEST, JOURNAL, SEAL)):
         raise EmoLoomError("there is no run", where=str(folder), remedy="Name the folder of a run.")
-    paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if not path.is_dir()}
+    paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if _holds(path)}
     paths.pop(TIMINGS, None)
     result = Check(files=len(paths))
     events = _events(folder, result)
@@ -61,6 +61,11 @@ def check(folder: Path) -> Check:
         result.find(SEAL, _WHOLE, problem)
     _hold_against_journal(paths, events, result)
     return result
+
+
+def _holds(path: Path) -> bool:
+    """Whether a path is something that somebody put there: a file, a link, or a folder without either."""
+    return path.is_symlink() or not path.is_dir() or not any(path.iterdir())
 
 
 def _events(folder: Path, result: Check) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emoloom.errors import EmoLoomError
+from emoloom.store.chain import body, read_chain
 from emoloom.store.files import (
     PARTIAL,
     cannot_write,
@@ -163,9 +164,12 @@ class RunFolder:
             EmoLoomError: it holds another.
         """
         file = self.path / MANIFEST
-        if file.exists() and digest(_read_json(file)) != digest(json.loads(readable_json(manifest))):
+        if not file.exists():
+            return
+        theirs, ours = _read_json(file), json.loads(readable_json(manifest))
+        if digest(theirs) != digest(ours):
             raise EmoLoomError(
-                "this folder holds a run of another plan",
+                f"this folder holds a run of another plan; what differs: {', '.join(_differing(theirs, ours))}",
                 where=str(self.path),
                 remedy="Choose another --out, or remove the folder.",
             )
@@ -204,6 +208,14 @@ class RunFolder:
         timings: dict[str, Any] = self.read_json(TIMINGS) if (self.path / TIMINGS).exists() else {}
         return timings
 
+    def events(self) -> list[dict[str, Any]]:
+        """What the journal tells so far; an unfinished last line does not count.
+
+        Raises:
+            EmoLoomError: it is damaged.
+        """
+        return [body(line) for line in read_chain(self.path / JOURNAL)[0]]
+
     @property
     def is_sealed(self) -> bool:
         """Whether the run has finished."""
@@ -236,6 +248,16 @@ class RunFolder:
             EmoLoomError: it is absent or damaged, or no such file of this version of EmoLoom.
         """
         return _read_fields(self.path / name, _KEYS[name])
+
+
+def _differing(one: Any, other: Any, inside: str = "") -> list[str]:
+    """Where two manifests differ, as ``config.seed``. What follows from that, the cells' keys, is named only where nothing else
+    is."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return [inside.removesuffix(".")] if one != other else []
+    parts = [_differing(one.get(key), other.get(key), f"{inside}{key}.") for key in sorted(one.keys() | other.keys())]
+    found = [place for part in parts for place in part]
+    return [place for place in found if place != "cells"] or found
 
 
 def find_runs(folder: Path) -> list[RunFolder]:

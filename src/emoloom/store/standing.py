@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
 from emoloom.errors import EmoLoomError
-from emoloom.store.chain import read_chain
 from emoloom.store.files import disk_errors
 from emoloom.store.lock import holder, locked
-from emoloom.store.run import JOURNAL, MANIFEST, RunFolder
+from emoloom.store.run import MANIFEST, RunFolder
 
-_DONE = ("cell", "trained", "failed", "cut")
+CLOSING = ("cell", "trained", "failed", "cut")
+"""Events of the journal after which nothing is left to do on a cell."""
 
 
 def cells_done(run: RunFolder) -> int:
@@ -20,8 +21,7 @@ def cells_done(run: RunFolder) -> int:
     Raises:
         EmoLoomError: the journal is damaged.
     """
-    lines, _ = read_chain(run.path / JOURNAL)
-    return sum(line["event"] in _DONE for line in lines)
+    return sum(event["event"] in CLOSING for event in run.events())
 
 
 def state(run: RunFolder) -> str:
@@ -38,7 +38,14 @@ def state(run: RunFolder) -> str:
 
 def disk_use(path: Path) -> int:
     """Bytes of all files in a folder."""
-    return sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
+    return sum(_size(file) for file in path.rglob("*") if not file.is_dir())
+
+
+def _size(file: Path) -> int:
+    # A screening under way removes its half-written files.
+    with contextlib.suppress(FileNotFoundError):
+        return file.lstat().st_size
+    return 0
 
 
 def leftovers(run: RunFolder) -> list[Path]:
