@@ -22,6 +22,7 @@ from tests.tiny import make_model
 from emoloom.errors import EmoLoomError
 from emoloom.store.check import check
 from emoloom.store.run import RunFolder
+from emoloom.store.standing import CLOSING
 
 # Of a screening of which nothing is cut, on two cores: seconds, examples and tokens.
 _WHOLE = {"s": 80.0, "examples": 2 * (300 + 120 + 40 + 200), "tokens": 290_000.0}
@@ -76,7 +77,7 @@ def screen(out: Path, models: list[Path], unit: str, limit: int, killed: float |
         cells = spent["cells"].values()
         used = {"s": seconds, **{kind: sum(cell[kind] for cell in cells) for kind in ("examples", "tokens")}}[unit]
         board = run.read_json("leaderboard.json")
-        valid = done.returncode == 0 and not check(out).findings
+        valid = done.returncode == 0 and not check(out).findings and tells_all(run)
         cut = [f"{row['candidate'].rpartition('/')[2]} {row['stage']}" for row in board["cut"]]
     except (EmoLoomError, KeyError) as error:
         return figures | {
@@ -88,6 +89,19 @@ def screen(out: Path, models: list[Path], unit: str, limit: int, killed: float |
         }
     room = max(_TOLERANCE * limit, _SECONDS if unit == "s" else 0)
     return figures | {"spent": round(used, 1), "within": used <= limit + room, "valid": valid, "cut": cut}
+
+
+def tells_all(run: RunFolder) -> bool:
+    """Whether each planned cell has a result, or is named in the leaderboard with the reason why not."""
+    events = {event["key"]: event["event"] for event in run.events() if event["event"] in CLOSING}
+    board = run.read_json("leaderboard.json")
+    named = {
+        (row["candidate"], row["stage"], row["readout"]) for row in [*board["cut"], *board["failed"]] if row["reason"]
+    }
+    return all(
+        events.get(cell["key"]) in ("cell", "trained") or (cell["candidate"], cell["stage"], cell["readout"]) in named
+        for cell in run.read_json("manifest.json")["cells"]
+    )
 
 
 def overrun(found: list[dict[str, Any]]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Ends a screening of two tiny models at many points, takes it up again, and compares what it leaves behind.
 
-    nice python -m tests.crash.campaign FOLDER --injected 100 --random 100 --refused 60 --interrupted 20
+    nice python -m tests.crash.campaign FOLDER --injected 100 --random 100 --refused 60 --interrupted 20 --changed 1000
 
 Every screening is a process of its own, forked from this one, so that libraries are imported and the plan is made once. It runs
 the real command line. The figures are printed as JSON; the exit code is 1 if anything was not as it should be.
@@ -26,6 +26,7 @@ import torch
 import yaml
 from tests.crash.faults import Act, Points, die, interrupt, refuse
 from tests.crash.work import Reply, Work, watch
+from tests.damage import change_a_byte, unnoticed_cuts
 from tests.screenings import lasting, plan, shorten_replies, small, write_jsonl
 from tests.tiny import make_model, merges_for, prompt_words
 
@@ -33,6 +34,7 @@ import emoloom.screen.plan
 from emoloom.cli.app import run
 from emoloom.screen.plan import Plan
 from emoloom.store.check import check
+from emoloom.store.run import JOURNAL
 
 REFUSALS = (errno.ENOSPC, errno.EIO, errno.EACCES)
 # Kills of one run before it is left alone, at most.
@@ -226,6 +228,18 @@ def interrupted(runs: Screenings, n: int, rng: random.Random, points: int) -> No
         runs.finish(name, out, [ended])
 
 
+def changed(runs: Screenings, n: int, rng: random.Random) -> None:
+    """Changes ``n`` single bytes of the uninterrupted run's files, and cuts its journal off at every length: all is found."""
+    out = runs.root / "whole"
+    for _ in range(n):
+        problem = change_a_byte(out, rng)
+        runs.require(not problem, "changed", problem)
+        runs.count("bytes changed")
+    cuts = unnoticed_cuts(out / JOURNAL)
+    runs.require(not cuts, "journal cut off", f"unnoticed at {cuts}")
+    runs.figures["journal cut off"] = (out / JOURNAL).stat().st_size
+
+
 def campaign(root: Path, counts: Mapping[str, int], seed: int) -> dict[str, Any]:
     """Carries out the campaign; returns its figures."""
     # The same screening on every machine: no lexicon, no network.
@@ -244,6 +258,7 @@ def campaign(root: Path, counts: Mapping[str, int], seed: int) -> dict[str, Any]
     at_random(runs, counts["random"], rng, first.heard)
     refused(runs, counts["refused"], rng, points)
     interrupted(runs, counts["interrupted"], rng, points)
+    changed(runs, counts["changed"], rng)
     measures = {"points": points, "files": len(runs.whole), "replies": len(first.work.kept), "steps": runs.trained}
     return {**measures, **runs.figures, "failures": runs.failures}
 
@@ -252,7 +267,7 @@ def main() -> None:
     """Reads the command line and prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    for name, default in (("injected", 100), ("random", 100), ("refused", 60), ("interrupted", 20)):
+    for name, default in (("injected", 100), ("random", 100), ("refused", 60), ("interrupted", 20), ("changed", 1000)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seed", type=int, default=0)
     chosen = vars(parser.parse_args())

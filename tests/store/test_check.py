@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import re
 from pathlib import Path
 
 import pytest
+from tests.damage import change_a_byte, watched_files
 from tests.store.conftest import PLAN, finish
 
 from emoloom.errors import EmoLoomError
@@ -16,50 +16,14 @@ from emoloom.store.run import RunFolder
 FLIPS = 1000
 
 
-def files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "timings.json")
-
-
-def lines_and_bytes(place: str) -> tuple[range | None, range | None]:
-    """The lines (from 1) and bytes that a finding's place covers."""
-    lines = re.search(r"lines? (\d+)(?: to (\d+))?", place)
-    stretch = re.search(r"bytes (\d+) to (\d+)", place)
-    return (
-        range(int(lines[1]), int(lines[2] or lines[1]) + 1) if lines else None,
-        range(int(stretch[1]), int(stretch[2]) + 1) if stretch else None,
-    )
-
-
-def assert_found(run: RunFolder, path: Path, offset: int) -> None:
-    """The changed byte is found, and the place that is named holds it."""
-    name = path.relative_to(run.path).as_posix()
-    findings = [finding for finding in check(run.path).findings if finding.file == name]
-    assert findings, f"{name} at {offset}"
-    line = 1 + path.read_bytes()[:offset].count(b"\n")
-    for finding in findings:
-        lines, stretch = lines_and_bytes(finding.place)
-        assert lines or stretch, finding
-        # A line feed that is changed, or made, joins or parts two lines.
-        assert lines is None or line in lines or line + 1 in lines or line - 1 in lines, finding
-        assert stretch is None or offset in stretch, finding
-
-
 def test_an_untouched_run_has_no_findings(run: RunFolder) -> None:
     result = check(run.path)
-    assert (result.findings, result.events, result.files) == ([], 4, len(files(run.path)))
+    assert (result.findings, result.events, result.files) == ([], 4, len(watched_files(run.path)))
 
 
 def test_every_changed_byte_is_found_and_its_place_named(run: RunFolder) -> None:
     rng = random.Random(1)
-    for _ in range(FLIPS):
-        path = rng.choice(files(run.path))
-        content = path.read_bytes()
-        offset = rng.randrange(len(content))
-        changed = bytearray(content)
-        changed[offset] ^= rng.randrange(1, 256)
-        path.write_bytes(changed)
-        assert_found(run, path, offset)
-        path.write_bytes(content)
+    assert {change_a_byte(run.path, rng) for _ in range(FLIPS)} == {""}
     assert check(run.path).findings == []
 
 
@@ -83,12 +47,12 @@ def test_no_truncation_passes(run: RunFolder, name: str) -> None:
 
 
 def test_a_run_that_is_taken_up_again_mends_a_truncated_journal(run: RunFolder) -> None:
-    before = {path: path.read_bytes() for path in files(run.path)}
+    before = {path: path.read_bytes() for path in watched_files(run.path)}
     journal = run.path / "journal.jsonl"
     for end in (0, 1, len(before[journal]) // 2, len(before[journal]) - 1):
         journal.write_bytes(before[journal][:end])
         finish(run)
-        assert {path: path.read_bytes() for path in files(run.path)} == before
+        assert {path: path.read_bytes() for path in watched_files(run.path)} == before
 
 
 def test_missing_added_and_grown_files_are_found(run: RunFolder) -> None:
