@@ -217,10 +217,11 @@ class Runner:
             so_far = self._begin(training)
             if not self._worker.is_trained(cell, folder):
                 self._worker.train(cell, self._training(cell), so_far, Pause(cell.examples, folder))
+            peak = peak_memory()
             self._meter.close(training.key, training_work(folder))
             cost = self._begin(cell)
             cost.train_seconds, cost.trained_examples = so_far.train_seconds, so_far.trained_examples
-            self._note_cost(cell, self._worker.answer(cell, folder, cost, folder))
+            self._note_cost(cell, self._worker.answer(cell, folder, cost, folder), peak)
         self._meter.close(training.key, training_work(folder))
         self._take_in(cell, folder)
 
@@ -244,8 +245,9 @@ class Runner:
     def _trained_by(self, cell: Cell) -> Cell:
         return training_of(cell, self._plan.cells)
 
-    def _note_cost(self, cell: Cell, cost: dict[str, Any]) -> None:
-        self._timings["cells"][cell.key] = {**cost, "peak_memory_bytes": peak_memory()}
+    def _note_cost(self, cell: Cell, cost: dict[str, Any], peak: int = 0) -> None:
+        """Writes down what a cell took, with the ``peak`` of memory of a part that was measured before."""
+        self._timings["cells"][cell.key] = {**cost, "peak_memory_bytes": max(peak, peak_memory())}
 
     def _account(self, cell: Cell, folder: CellFolder) -> None:
         """Records a finished cell and what it took."""
