@@ -40,6 +40,10 @@ class EmoLoomError(Exception):
         return " ".join(line.split())
 
 
+class CandidateError(EmoLoomError):
+    """One candidate cannot be used; others may be."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], *, where: str = "") -> EmoLoomError:
     """The error for a name that does not exist, with its closest matches (or all names when none is close)."""
     names = sorted(known)

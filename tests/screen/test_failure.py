@@ -1,13 +1,17 @@
-"""Out of memory in a cell: it fails with its reason, the screening goes on and says so; so it does when it is run again."""
+"""Out of memory in a cell, or a candidate that cannot be used: it fails with its reason, the screening goes on and says so; so it
+does when it is run again."""
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tests.screenings import lasting, plan, screen, small
 from tests.tiny import make_model
 
@@ -19,6 +23,7 @@ from emoloom.screen.readout import Written
 from emoloom.screen.run import run_plan
 from emoloom.store.check import check
 from emoloom.store.run import RunFolder
+from emoloom.train.objective import Objective
 
 ERRORS: dict[str, Callable[[], BaseException]] = {
     "numpy": lambda: MemoryError("Unable to allocate 9.00 TiB"),
@@ -118,6 +123,48 @@ def test_decoding_may_fail_as_well(
         f"path:{model}: zero-shot failed",
         f"path:{model}: tuned failed",
     ]
+
+
+def lacking_a_weight(model: Path, folder: Path) -> Path:
+    """A copy of the model that no look at its files gives away."""
+    broken = Path(shutil.copytree(model, folder))
+    weights = load_file(broken / "model.safetensors")
+    weights.pop(next(name for name in weights if "mlp" in name))
+    save_file(weights, broken / "model.safetensors", {"format": "pt"})
+    return broken
+
+
+def test_a_candidate_whose_weights_do_not_load_fails_alone(model: Path, data: Path, tmp_path: Path) -> None:
+    broken = lacking_a_weight(model, tmp_path / "broken")
+    run = screen_both(model, broken, data, tmp_path / "run")
+    board = run.read_json("leaderboard.json")
+    failed = [row for row in board["failed"] if row["candidate"] == f"path:{broken}"]
+    assert [row["stage"] for row in failed] == ["probe", "zero-shot", "training", "tuned"]
+    assert all("lack" in row["reason"] for row in failed[:3])
+    assert [row["candidate"] for row in board["ranking"] if row["stage"] == "tuned"] == [f"path:{model}"]
+    assert check(run.path).findings == []
+
+
+def test_alone_it_stops_the_run(model: Path, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(EmoLoomError, match="cannot load the model"):
+        screen(small(lacking_a_weight(model, tmp_path / "broken"), data, tmp_path / "run"))
+
+
+def test_a_loss_that_is_not_finite_fails_one_candidate(
+    model: Path, second: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weighted = Objective.weighted
+
+    def infinite(self: Objective, *arguments: Any) -> torch.Tensor:
+        own = self._prompter.tokenizer.name_or_path == str(second)
+        return weighted(self, *arguments) * (math.inf if own else 1.0)
+
+    monkeypatch.setattr(Objective, "weighted", infinite)
+    board = screen_both(model, second, data, tmp_path / "run").read_json("leaderboard.json")
+    assert [(row["candidate"], row["stage"]) for row in board["failed"]] == [
+        (f"path:{second}", "training"), (f"path:{second}", "tuned"),
+    ]  # fmt: skip
+    assert "is not finite" in board["failed"][0]["reason"]
 
 
 def test_other_errors_stop_the_run(model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from llguidance import LLMatcher
 
 from emoloom.contract.record import MAX_RATIONALE_WORDS
 from emoloom.contract.taxonomy import Taxonomy
-from emoloom.errors import EmoLoomError
+from emoloom.errors import CandidateError
 from emoloom.model.prompts import Prompter
 
 MAX_LABELS = 3
@@ -62,7 +62,7 @@ class Grammar:
         self._most_in_rationale = max(self._length(rest[-cut:]) for cut in range(1, 4))
         least = self.tokens_to_end("")
         if least > max_new_tokens:
-            raise EmoLoomError(
+            raise CandidateError(
                 f"a reply takes at least {least} tokens of this tokenizer, {max_new_tokens} are allowed",
                 where=self._where,
                 remedy="Choose a model with longer tokens, or the free readout.",
@@ -149,8 +149,8 @@ class Grammar:
             raise self._unfit(f"its tokens for {line} read {spelled}")
         return spelled[: -len(line)]
 
-    def _unfit(self, problem: str) -> EmoLoomError:
-        return EmoLoomError(
+    def _unfit(self, problem: str) -> CandidateError:
+        return CandidateError(
             f"the tokenizer cannot be used with a grammar: {problem}",
             where=self._where,
             remedy="Use the free readout for this model.",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from emoloom.contract.taxonomy import Taxonomy
-from emoloom.errors import EmoLoomError
+from emoloom.errors import CandidateError
 from emoloom.model.layout import lay_out
 from emoloom.model.prompts import Prompter
 
@@ -69,9 +69,9 @@ def entropy(probabilities: torch.Tensor) -> torch.Tensor:
     return -(probabilities * probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()).sum(dim=-1)
 
 
-def cannot_follow(prompter: Prompter) -> EmoLoomError:
+def cannot_follow(prompter: Prompter) -> CandidateError:
     """The error for a tokenizer whose tokens cannot be laid beside the reply's text."""
-    return EmoLoomError(
+    return CandidateError(
         "the tokenizer spells a reply with tokens that do not add up to its text",
         where=str(prompter.tokenizer.name_or_path),
         remedy="Leave it out, or screen without the scored readout and with l_cls, l_reg, l_vad and l_app 0, mixture natural.",

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from emoloom.contract.taxonomy import Taxonomy
-from emoloom.errors import EmoLoomError
+from emoloom.errors import CandidateError
 from emoloom.model.attention import NAME
 from emoloom.model.forward import is_packed, packed_logits
 from emoloom.model.packing import ALIGN, pack
@@ -60,7 +60,7 @@ def load_prompter(name: str, folder: Path, space: Taxonomy, *, trust_remote_code
     """The tokenizer in ``folder`` behind the contract's prompt, after a look at whether the model itself can be loaded.
 
     Raises:
-        EmoLoomError: it is no causal language model that transformers knows, or its context is too short for the prompt.
+        CandidateError: it is no causal language model that transformers knows, or its context is too short for the prompt.
     """
     with _loading(name):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
@@ -82,7 +82,7 @@ def load_candidate(
         dtype: ``float32`` or ``bfloat16``, of its weights and activations.
 
     Raises:
-        EmoLoomError: the weights cannot be loaded.
+        CandidateError: the weights cannot be loaded.
     """
     with _loading(name):
         model, info = AutoModelForCausalLM.from_pretrained(
@@ -162,7 +162,7 @@ def _loading(name: str) -> Iterator[None]:
         SafetensorError,
         StrictDataclassError,
     ) as error:
-        raise EmoLoomError(
+        raise CandidateError(
             f"cannot load the model: {(str(error).splitlines() or [''])[0]} ({type(error).__name__})",
             where=name,
             remedy="It must be a causal language model with config.json, safetensors weights and a tokenizer.",

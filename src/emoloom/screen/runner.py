@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from emoloom.assets.cache import Say
-from emoloom.errors import EmoLoomError, is_out_of_memory
+from emoloom.errors import CandidateError, EmoLoomError, is_out_of_memory
 from emoloom.evaluate.score import Scores
 from emoloom.screen.budget import BudgetSpentError, Meter, allow, spent_before
 from emoloom.screen.cell import Pause, training_log, training_work
@@ -110,15 +110,20 @@ class Runner:
             self._failed[cell] = failure["reason"]
 
     def _try(self, cell: Cell, folder: CellFolder) -> None:
-        """Does a cell's work; where memory runs out the cell has failed, and the run goes on without it."""
+        """Does a cell's work; where memory runs out, or one of several candidates cannot be used, the cell has failed, and the
+        run goes on without it."""
         try:
             {"training": self._train, "race": self._race}.get(cell.stage, self._read)(cell, folder)
         except (EmoLoomError, MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
+            if is_out_of_memory(error):
+                # Torch's own words hold numbers that differ from run to run.
+                reason, told = "out of memory", f"out of memory ({error})"
+            elif isinstance(error, CandidateError) and len(self._plan.models) > 1:
+                reason = told = error.problem
+            else:
                 raise
-            # Torch's own words hold numbers that differ from run to run.
-            folder.fail("out of memory", self._meter.fail())
-            self._say(f"{title(cell)}: {cell.stage} failed, out of memory ({error}); the others go on")
+            folder.fail(reason, self._meter.fail())
+            self._say(f"{title(cell)}: {cell.stage} failed, {told}; the others go on")
 
     def _refused(self, cell: Cell) -> str | None:
         """Why a cell may not begin; None if it may. What was decided before, in another process, holds."""

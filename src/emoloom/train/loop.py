@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from emoloom.config import Recipe
-from emoloom.errors import EmoLoomError
+from emoloom.errors import CandidateError
 from emoloom.mixture.sampler import Drawn, Epochs, Mixture, Order
 from emoloom.train.checkpoint import load_checkpoint, save_checkpoint
 from emoloom.train.collate import Example
@@ -116,7 +116,7 @@ def train(
         watched: examples outside of the training that end it early (:class:`EarlyStop`); never, if there are none.
 
     Raises:
-        EmoLoomError: the loss is not finite; the last checkpoint stays.
+        CandidateError: the loss is not finite; the last checkpoint stays.
     """
     own = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     heads = dict(objective.heads.named_parameters(prefix="heads")) if objective.heads is not None else {}
@@ -187,7 +187,7 @@ def _step(
     if not math.isfinite(sum(means.values()) + norm):
         ids = ", ".join(example.record_id for example in batch)
         spoken = ", ".join(f"{name} {value}" for name, value in means.items())
-        raise EmoLoomError(
+        raise CandidateError(
             f"a loss or gradient is not finite ({spoken}, gradient norm {norm}) on the records {ids}",
             where="training",
             remedy="Lower recipe.learning_rate, or look at these records; the last checkpoint is kept.",
