@@ -174,6 +174,17 @@ def test_other_settings_are_refused_and_change_nothing(
     assert files(tmp_path / "again") == files(finished.path)
 
 
+def test_a_changed_leaderboard_is_mended_and_told_of(
+    finished: RunFolder, model: Path, data: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished.path, tmp_path / "again")
+    (tmp_path / "again" / "leaderboard.json").write_text("{}")
+    said: list[str] = []
+    run_plan(plan(small(model, data, tmp_path / "again")), lambda *_: None, said.append)
+    assert files(tmp_path / "again") == files(finished.path)
+    assert any("leaderboard.json: it was not what the run found" in line for line in said)
+
+
 def test_a_changed_reply_is_found(finished: RunFolder, model: Path, data: Path, tmp_path: Path) -> None:
     shutil.copytree(finished.path, tmp_path / "again")
     replies = {name: text for name, text in files(tmp_path / "again").items() if name.endswith("replies.jsonl")}

@@ -15,6 +15,7 @@ from emoloom.screen.plan import Plan
 from emoloom.screen.probe import probes
 from emoloom.screen.runner import Results, Runner
 from emoloom.screen.schedule import Priced, folder_of, measured
+from emoloom.store.files import sha256_file
 from emoloom.store.run import ABLATION, LEADERBOARD, RunFolder
 from emoloom.store.standing import cells_done
 
@@ -62,7 +63,11 @@ def _carry_out(
             say(f"{run.path}: {done} of {len(plan.cells)} cells are done already")
         runner = Runner(plan, run, journal, progress, say, priced or measured(plan, say, time.monotonic()))
         name, content = board(plan, run, runner.run())
-        journal.record("finished", files={name: run.write_json(name, content)})
+        before = sha256_file(run.path / name) if (run.path / name).exists() else None
+        found = run.write_json(name, content)
+        if before not in (None, found):
+            say(f"{run.path / name}: it was not what the run found, and has been written anew")
+        journal.record("finished", files={name: found})
         journal.settle()
         run.seal(name)
     return run
