@@ -15,6 +15,7 @@ from tests.tiny import make_model
 import emoloom.screen.cell
 from emoloom.errors import EmoLoomError
 from emoloom.evaluate.bootstrap import Estimate
+from emoloom.report.html import write_report
 from emoloom.screen.cells import Cell
 from emoloom.screen.drift import compare
 from emoloom.screen.race import judge_rung, rungs
@@ -99,6 +100,8 @@ def test_half_leaves_at_each_rung_and_the_last_one_standing_is_judged(raced: Run
     board = raced.read_json("leaderboard.json")
     race = board["race"]
     assert [rung["examples"] for rung in race] == [2, 4]
+    assert [(rung["n"], rung["space"], rung["vad_sources"]) for rung in race] == [(4, "goemotions", {"gold": 4})] * 2
+    assert "(4, goemotions, gold VAD)" in write_report(raced).read_text("utf-8")
     staying = set(models)
     for rung in race:
         assert {s["candidate"] for s in rung["standings"]} == staying

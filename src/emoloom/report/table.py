@@ -106,8 +106,10 @@ def print_leaderboard(run: RunFolder) -> None:
 
 def _race(rungs: Iterable[Mapping[str, Any]]) -> Table:
     """Who was judged at which rung, and who left there."""
+    rungs = [rung for rung in rungs if rung["standings"]]
+    judged = f" ({rungs[0]['n']} records, {gold_note(rungs[0])})" if rungs else ""
     columns = ("examples", "candidate", "score", "against the best", "95% interval", "decision")
-    table = Table(*columns, title="race", title_justify="left")
+    table = Table(*columns, title=f"race{judged}", title_justify="left")
     for rung in rungs:
         for row in rung["standings"]:
             value, *interval = row["gap"] or (None,)

@@ -234,7 +234,10 @@ class Runner:
         """Decides who trains on, and drops what the others would have needed to."""
         scores = {cell.candidate: rank(list(self._scores[cell].values())) for cell in cells if cell in self._scores}
         standings = judge_rung(scores, self._keep)
-        rung = {"examples": examples, "standings": [asdict(standing) for standing in standings]}
+        judged = [next(iter(self._scores[cell].values())) for cell in cells if cell in self._scores]
+        # All were judged on the same records.
+        about = {"n": judged[0].n, "space": judged[0].space, "vad_sources": judged[0].vad_sources} if judged else {}
+        rung = {"examples": examples, **about, "standings": [asdict(standing) for standing in standings]}
         self._journal.record("rung", **rung)
         self._rungs.append(rung)
         self._left |= {standing.candidate for standing in standings if standing.leaves}
