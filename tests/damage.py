@@ -16,7 +16,8 @@ def watched_files(folder: Path) -> list[Path]:
 
 def change_a_byte(folder: Path, rng: random.Random) -> str:
     """Changes one byte somewhere and puts it back; what was wrong with the findings, nothing if they name file and place."""
-    path = rng.choice(watched_files(folder))
+    # Probes leave an empty file of replies.
+    path = rng.choice([file for file in watched_files(folder) if file.stat().st_size])
     content = path.read_bytes()
     offset = rng.randrange(len(content))
     changed = bytearray(content)
