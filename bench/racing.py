@@ -116,9 +116,9 @@ def record(path: Path) -> Recorded:
     opened = Reopened(RunFolder(path))
     recipe = opened.config.recipe
     corpora = load_corpora(opened.config, opened.teacher, [recipe])
-    for name in ("train", "dev"):
-        if corpora.manifest[name]["sha256"] != opened.manifest["data"][name]["sha256"]:
-            raise SystemExit(f"{path}: the {name} records are not those of the run")
+    stated = opened.manifest["data"]
+    if [e.digest for e in (corpora.dev, *corpora.evals)] != [one["sha256"] for one in (stated["dev"], *stated["eval"])]:
+        raise SystemExit(f"{path}: the records are not those that the run judged")
     first = opened.config.readout[0]
     cells = [cell for cell in opened.cells if cell.stage in ("probe", "race", "training") or _answers(cell, first)]
     timings = opened.run.timings()
