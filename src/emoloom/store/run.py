@@ -100,7 +100,9 @@ class CellFolder:
 
     def drop(self) -> None:
         """Removes the folder of a cell that will not be finished."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        # A file that stayed would be sealed.
+        if self.path.exists():
+            shutil.rmtree(self.path)
 
     def replies(self) -> list[Row]:
         """The finished cell's rows.
