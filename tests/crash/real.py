@@ -56,7 +56,7 @@ def disturbed(root: Path, seconds: float, kills: int, seed: int) -> list[dict[st
         status = screen(out, root / "killed.log", after)
         journal = out / JOURNAL
         ends.append({
-            "after_seconds": round(after, 1),
+            "allowed_seconds": round(after, 1),
             "exit": status,
             "journal_lines": len(journal.read_bytes().splitlines()) if journal.exists() else 0,
             "replies": sum(len(p.read_bytes().splitlines()) for p in out.rglob("replies.jsonl")),

@@ -60,7 +60,7 @@ def load_prompter(name: str, folder: Path, space: Taxonomy, *, trust_remote_code
     """The tokenizer in ``folder`` behind the contract's prompt, after a look at whether the model itself can be loaded.
 
     Raises:
-        CandidateError: it is no causal language model that transformers knows, or its context is too short for the prompt.
+        EmoLoomError: it is no causal language model that transformers knows, or its context is too short for the prompt.
     """
     with _loading(name):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)

@@ -36,7 +36,7 @@ def write_report(run: RunFolder) -> Path:
         probe_columns=PROBE_COLUMNS,
         gold_note=gold_note,
         plot_width=_PLOT,
-        race=[rung for rung in board["race"] if rung["standings"]],
+        race=board["race"],
         verdict=board["verdict"],
         weak_vad=_weak_vad(manifest, board["rows"]),
         cells=found,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -104,12 +104,10 @@ def print_leaderboard(run: RunFolder) -> None:
         console.print(sentence, soft_wrap=True)
 
 
-def _race(rungs: Iterable[Mapping[str, Any]]) -> Table:
+def _race(rungs: Sequence[Mapping[str, Any]]) -> Table:
     """Who was judged at which rung, and who left there."""
-    rungs = [rung for rung in rungs if rung["standings"]]
-    judged = f" ({rungs[0]['n']} records, {gold_note(rungs[0])})" if rungs else ""
     columns = ("examples", "candidate", "score", "against the best", "95% interval", "decision")
-    table = Table(*columns, title=f"race{judged}", title_justify="left")
+    table = Table(*columns, title=f"race ({rungs[0]['n']} records, {gold_note(rungs[0])})", title_justify="left")
     for rung in rungs:
         for row in rung["standings"]:
             value, *interval = row["gap"] or (None,)

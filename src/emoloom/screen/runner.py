@@ -232,15 +232,16 @@ class Runner:
 
     def _judge_rung(self, examples: int, cells: Sequence[Cell]) -> None:
         """Decides who trains on, and drops what the others would have needed to."""
-        scores = {cell.candidate: rank(list(self._scores[cell].values())) for cell in cells if cell in self._scores}
-        standings = judge_rung(scores, self._keep)
-        judged = [next(iter(self._scores[cell].values())) for cell in cells if cell in self._scores]
-        # All were judged on the same records.
-        about = {"n": judged[0].n, "space": judged[0].space, "vad_sources": judged[0].vad_sources} if judged else {}
-        rung = {"examples": examples, **about, "standings": [asdict(standing) for standing in standings]}
-        self._journal.record("rung", **rung)
-        self._rungs.append(rung)
-        self._left |= {standing.candidate for standing in standings if standing.leaves}
+        judged = {cell.candidate: list(self._scores[cell].values()) for cell in cells if cell in self._scores}
+        if judged:
+            standings = judge_rung({name: rank(scores) for name, scores in judged.items()}, self._keep)
+            # All were judged on the same records.
+            ((same, *_), *_) = judged.values()
+            about = {"n": same.n, "space": same.space, "vad_sources": same.vad_sources}
+            rung = {"examples": examples, **about, "standings": [asdict(standing) for standing in standings]}
+            self._journal.record("rung", **rung)
+            self._rungs.append(rung)
+            self._left |= {standing.candidate for standing in standings if standing.leaves}
         self._left |= {cell.candidate for cell in cells if cell in self._failed or cell in self._cut}
         for cell in cells:
             if cell.candidate in self._left:
