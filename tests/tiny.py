@@ -75,7 +75,7 @@ def merges_for(pieces: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def prompt_words() -> list[str]:
-    """The words of the prompt, as a byte-level tokenizer has them: as one token each they make it a third as long."""
+    """The words of the prompt, as a byte-level tokenizer has them."""
     return [f"Ġ{word}" for word in dict.fromkeys(re.findall("[A-Za-z]+", instruction(GOEMOTIONS)))]
 
 
@@ -139,6 +139,12 @@ def make_model(
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def quick_model(folder: Path, architecture: str = "llama", *, seed: int = 0) -> Path:
+    """:func:`make_model` with the prompt's words as tokens: the instruction is less than half as long, and read in a third of the
+    time."""
+    return make_model(folder, architecture, seed=seed, merges=merges_for(prompt_words()))
 
 
 def load_tiny(folder: Path) -> Candidate:

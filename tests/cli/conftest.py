@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 from tests.screenings import screen, shorten_replies, small, write_jsonl
-from tests.tiny import make_model
+from tests.tiny import quick_model
 
 from emoloom.cli.app import run
 from emoloom.store.run import RunFolder
@@ -41,7 +41,7 @@ def emoloom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model(tmp_path_factory.mktemp("models") / "tiny")
+    return quick_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.cli.conftest import Emoloom
 from tests.screenings import files, lasting
-from tests.tiny import make_model
+from tests.tiny import quick_model
 
 from emoloom.store.run import RunFolder
 
@@ -103,7 +103,7 @@ def test_report_names_a_damaged_file(emoloom: Emoloom, finished: RunFolder, tmp_
 
 
 def test_a_plan_is_priced_and_nothing_done(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
-    model = make_model(tmp_path / "tiny")
+    model = quick_model(tmp_path / "tiny")
     command = ("screen", "--model", f"path:{model}", "--eval", f"jsonl:{data}", "--train-limit", 12, "--limit", 3)
     done = emoloom(*command, "--out", tmp_path / "run", "--plan-only")
     assert done.code == 0, done.err
@@ -117,7 +117,7 @@ def test_a_plan_is_priced_and_nothing_done(emoloom: Emoloom, tmp_path: Path, dat
 
 
 def test_a_budget_that_pays_for_no_candidate_is_refused(emoloom: Emoloom, tmp_path: Path, data: Path) -> None:
-    model = make_model(tmp_path / "tiny")
+    model = quick_model(tmp_path / "tiny")
     command = ("screen", "--model", f"path:{model}", "--eval", f"jsonl:{data}", "--train-limit", 12, "--limit", 3)
     refused = emoloom(*command, "--out", tmp_path / "run", "--budget", "10examples")
     assert refused.code == 2

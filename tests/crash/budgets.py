@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.tiny import make_model
+from tests.tiny import quick_model
 
 from emoloom.errors import EmoLoomError
 from emoloom.store.check import check
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = random.Random(options.seed)
-    models = [make_model(options.folder / f"tiny-{seed}", seed=seed) for seed in range(2)]
+    models = [quick_model(options.folder / f"tiny-{seed}", seed=seed) for seed in range(2)]
     found = []
     for number in range(options.screenings):
         unit = ("s", "s", "examples", "tokens")[number % 4]

@@ -28,7 +28,7 @@ from tests.crash.faults import Act, Points, die, interrupt, refuse
 from tests.crash.work import Reply, Work, watch
 from tests.damage import change_a_byte, unnoticed_cuts
 from tests.screenings import lasting, plan, shorten_replies, small, write_jsonl
-from tests.tiny import make_model, merges_for, prompt_words
+from tests.tiny import quick_model
 
 import emoloom.screen.plan
 from emoloom.cli.app import run
@@ -154,15 +154,14 @@ class Screenings:
 
 
 def settings(root: Path) -> Plan:
-    """A screening of two tiny models, its corpus and its settings in ``root``: they race, are watched on dev records, write
-    replies and are scored."""
-    merges = merges_for(prompt_words())
-    names = ("one", "two")
-    models = [make_model(root / "models" / name, seed=seed, merges=merges) for seed, name in enumerate(names)]
+    """A screening of two tiny models, its corpus and its settings in ``root``: they race, are watched on dev records, draw what
+    they learn from by what they are unsure of, write replies and are scored."""
+    models = [quick_model(root / "models" / name, seed=seed) for seed, name in enumerate(("one", "two"))]
     few: dict[str, Any] = {"train_limit": 4, "limit": 2, "zero_shot_limit": 1, "checkpoint_seconds": 1e-9}
     race: dict[str, Any] = {"rungs": 2, "dev_limit": 2, "readout": ("free", "scored")}
     watched = {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "epochs": 2, "early_stop": True}
-    config = small(None, write_jsonl(root / "mine.jsonl"), **few, **race, recipe=watched)
+    terms = {"l_cls": 0.3, "l_reg": 0.3, "mixture": "entropy"}
+    config = small(None, write_jsonl(root / "mine.jsonl"), **few, **race, recipe=watched | terms)
     config = config.model_copy(update={"model": tuple(f"path:{model}" for model in models)})
     content = config.model_dump(mode="json", exclude={"out", "data_dir", "lexicon"})
     (root / "screen.yaml").write_text(yaml.safe_dump(content))

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from tests.screenings import screen, shorten_replies, small, write_jsonl
-from tests.tiny import make_model
+from tests.tiny import quick_model
 
 import emoloom.screen.budget
 import emoloom.screen.price
@@ -30,7 +30,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model(tmp_path_factory.mktemp("models") / "tiny")
+    return quick_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.screen.conftest import Clock
 from tests.screenings import lasting, plan, screen, small
-from tests.tiny import make_model
+from tests.tiny import quick_model
 
 import emoloom.screen.budget
 import emoloom.screen.price
@@ -44,7 +44,7 @@ def budget(*limits: str) -> Budget:
 
 @pytest.fixture(scope="module")
 def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model(tmp_path_factory.mktemp("models") / "second", seed=1)
+    return quick_model(tmp_path_factory.mktemp("models") / "second", seed=1)
 
 
 Screening = Callable[..., ScreenConfig]

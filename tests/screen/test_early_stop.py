@@ -17,7 +17,7 @@ from emoloom.screen.price import Prices, Rates
 from emoloom.screen.run import run_plan
 from emoloom.store.run import RunFolder
 
-EPOCHS = 6
+EPOCHS = 12
 
 
 def stopping(

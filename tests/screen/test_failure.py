@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tests.screenings import lasting, plan, screen, small
-from tests.tiny import make_model
+from tests.tiny import quick_model
 
 import emoloom.screen.cell
 import emoloom.train.loop
@@ -34,7 +34,7 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 
 @pytest.fixture(scope="module")
 def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model(tmp_path_factory.mktemp("models") / "second", seed=1)
+    return quick_model(tmp_path_factory.mktemp("models") / "second", seed=1)
 
 
 def screen_both(model: Path, second: Path, data: Path, out: Path) -> RunFolder:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 from tests.screenings import plan, screen, small, write_jsonl
-from tests.tiny import ARCHITECTURES, load_tiny, make_model
+from tests.tiny import ARCHITECTURES, load_tiny, quick_model
 
 import emoloom.screen.features
 from emoloom.contract.record import Record, Vad
@@ -124,7 +124,7 @@ def test_figures_are_finite_for_any_shape(n: int, d: int, constant: int) -> None
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model(tmp_path_factory.mktemp("probed") / request.param, request.param)
+    return quick_model(tmp_path_factory.mktemp("probed") / request.param, request.param)
 
 
 def run_probe(folder: Path, records: Sequence[Record], at: Path) -> tuple[dict[str, Any], list[tuple[int, int]]]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.screenings import ROWS, lasting, plan, screen, small, write_jsonl
-from tests.tiny import make_model
+from tests.tiny import quick_model
 
 import emoloom.screen.cell
 from emoloom.errors import EmoLoomError
@@ -79,7 +79,7 @@ def test_somebody_is_always_left_and_never_more_than_half(values: list[tuple[flo
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     root = tmp_path_factory.mktemp("racers")
-    return [f"path:{make_model(root / name, seed=seed)}" for seed, name in enumerate(("a", "b", "c"))]
+    return [f"path:{quick_model(root / name, seed=seed)}" for seed, name in enumerate(("a", "b", "c"))]
 
 
 def racing(models: list[str], data: Path, out: Path, **changes: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.screenings import BASELINES_ONLY, files, lasting, plan, screen, small, write_jsonl
-from tests.tiny import make_model
+from tests.tiny import quick_model
 
 import emoloom.screen.cell
 import emoloom.screen.worker
@@ -227,7 +227,7 @@ def test_full_fine_tuning_runs_through(model: Path, data: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("architecture", ["lfm2", "mamba"])
 def test_a_model_that_cannot_be_packed_is_screened_and_said_so(architecture: str, data: Path, tmp_path: Path) -> None:
-    model = make_model(tmp_path / "model", architecture)
+    model = quick_model(tmp_path / "model", architecture)
     said: list[str] = []
     config = small(model, data, tmp_path / "run", readout=("free", "scored"), probe_limit=4)
     run = run_plan(plan(config), lambda _what, _more, _total: None, said.append)

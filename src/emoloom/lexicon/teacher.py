@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from emoloom.contract.affect import AFFECT, VAD, anchor
 from emoloom.contract.record import MAX_RATIONALE_WORDS, Record, Vad, VadSource
@@ -138,10 +139,12 @@ def _weak(source: VadSource, triple: Sequence[float], weight: float, coverage: f
     return {"vad": Vad(v=v, a=a, d=d), "vad_source": source, "vad_weight": round(weight, 4), "vad_coverage": rounded}
 
 
+@cache
 def _mean(axis: int) -> float:
     return sum(vad[axis] for vad in _ANCHORS) / len(_ANCHORS)
 
 
+@cache
 def _sd(axis: int) -> float:
     mean = _mean(axis)
     return float((sum((vad[axis] - mean) ** 2 for vad in _ANCHORS) / len(_ANCHORS)) ** 0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -32,6 +33,8 @@ class Suggester:
     def for_request(self, request: Request) -> Callable[[tuple[str, ...]], str]:
         """A function from labels to the likely reply line for this text."""
 
+        # Drafts ask for the same few again and again.
+        @cache
         def suggest(labels: tuple[str, ...]) -> str:
             taught = self._taught(request, labels)
             weak = taught.vad.triple if taught.vad else (0.5, 0.5, 0.5)
