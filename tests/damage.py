@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from emoloom.store.check import check
@@ -51,11 +52,11 @@ def _lines_and_bytes(place: str) -> tuple[range | None, range | None]:
     )
 
 
-def unnoticed_cuts(path: Path) -> list[int]:
-    """The lengths to which a run's file could be cut off without a finding; it is put back."""
+def unnoticed_cuts(path: Path, lengths: Iterable[int]) -> list[int]:
+    """Those of the ``lengths`` to which a run's file could be cut off without a finding; it is put back."""
     content = path.read_bytes()
     unnoticed = []
-    for length in range(len(content)):
+    for length in lengths:
         path.write_bytes(content[:length])
         if not any(finding.file == path.name for finding in check(path.parent).findings):
             unnoticed.append(length)

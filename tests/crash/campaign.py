@@ -1,6 +1,6 @@
 """Ends a screening of two tiny models at many points, takes it up again, and compares what it leaves behind.
 
-    nice python -m tests.crash.campaign FOLDER --injected 100 --random 100 --refused 60 --interrupted 20 --changed 1000
+    nice python -m tests.crash.campaign FOLDER --injected 100 --random 100 --refused 60 --interrupted 20 --changed 1000 --cut 99999
 
 Every screening is a process of its own, forked from this one, so that libraries are imported and the plan is made once. It runs
 the real command line. The figures are printed as JSON; the exit code is 1 if anything was not as it should be.
@@ -228,15 +228,22 @@ def interrupted(runs: Screenings, n: int, rng: random.Random, points: int) -> No
 
 
 def changed(runs: Screenings, n: int, rng: random.Random) -> None:
-    """Changes ``n`` single bytes of the uninterrupted run's files, and cuts its journal off at every length: all is found."""
+    """Changes ``n`` single bytes of the uninterrupted run's files: all are found."""
     out = runs.root / "whole"
     for _ in range(n):
         problem = change_a_byte(out, rng)
         runs.require(not problem, "changed", problem)
         runs.count("bytes changed")
-    cuts = unnoticed_cuts(out / JOURNAL)
+
+
+def cut_off(runs: Screenings, n: int, rng: random.Random) -> None:
+    """Cuts the uninterrupted run's journal off at ``n`` lengths, at every one if there are no more: all is found."""
+    journal = runs.root / "whole" / JOURNAL
+    size = journal.stat().st_size
+    lengths = rng.sample(range(size), min(n, size))
+    cuts = unnoticed_cuts(journal, lengths)
     runs.require(not cuts, "journal cut off", f"unnoticed at {cuts}")
-    runs.figures["journal cut off"] = (out / JOURNAL).stat().st_size
+    runs.figures["journal cut off"] = len(lengths)
 
 
 def campaign(root: Path, counts: Mapping[str, int], seed: int) -> dict[str, Any]:
@@ -258,6 +265,7 @@ def campaign(root: Path, counts: Mapping[str, int], seed: int) -> dict[str, Any]
     refused(runs, counts["refused"], rng, points)
     interrupted(runs, counts["interrupted"], rng, points)
     changed(runs, counts["changed"], rng)
+    cut_off(runs, counts["cut"], rng)
     measures = {"points": points, "files": len(runs.whole), "replies": len(first.work.kept), "steps": runs.trained}
     return {**measures, **runs.figures, "failures": runs.failures}
 
@@ -266,7 +274,8 @@ def main() -> None:
     """Reads the command line and prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    for name, default in (("injected", 100), ("random", 100), ("refused", 60), ("interrupted", 20), ("changed", 1000)):
+    sizes = {"injected": 100, "random": 100, "refused": 60, "interrupted": 20, "changed": 1000, "cut": 100_000}
+    for name, default in sizes.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seed", type=int, default=0)
     chosen = vars(parser.parse_args())

@@ -17,7 +17,7 @@ import pytest
 import emoloom
 
 REPOSITORY = Path(__file__).parents[2]
-COUNTS = {"injected": 10, "random": 6, "refused": 8, "interrupted": 3, "changed": 30}
+COUNTS = {"injected": 10, "random": 6, "refused": 8, "interrupted": 3, "changed": 30, "cut": 300}
 
 
 @pytest.fixture(scope="module")
