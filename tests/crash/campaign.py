@@ -1,6 +1,6 @@
 """Ends a screening of two tiny models at many points, takes it up again, and compares what it leaves behind.
 
-    nice python -m tests.crash.campaign FOLDER --injected 100 --random 100 --refused 60 --interrupted 20 --changed 1000 --cut 99999
+    nice python -m tests.crash.campaign FOLDER      # full size; --injected, --random, ... change it
 
 Every screening is a process of its own, forked from this one, so that libraries are imported and the plan is made once. It runs
 the real command line. The figures are printed as JSON; the exit code is 1 if anything was not as it should be.
