@@ -25,7 +25,8 @@ from emoloom.decode.fast import Counts
 from emoloom.decode.reference import next_logits
 from emoloom.lexicon.teacher import Teacher
 from emoloom.model.attention import active_pack
-from emoloom.model.heads import Heads
+from emoloom.model.features import head_depths
+from emoloom.model.heads import LinearHeads
 from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import Candidate
 from emoloom.screen.readout import Written, bit_equal, score_requests
@@ -34,6 +35,8 @@ from emoloom.screen.suggest import Suggester
 CACHED_BATCHES, UNCACHED_BATCHES = (8, 16, 32, 64), (1, 4, 16)
 # Choosing a batch size needs no whole replies where every token costs a forward over the whole sequence.
 TRIAL_TOKENS = 4
+# Where heads fitted to SmolLM2 read: at 0.8 of its layers (decision 015).
+READ = 3
 # Training records by which a screening would know how frequent labels are.
 KNOWN_RECORDS = 1000
 
@@ -56,14 +59,12 @@ class Task:
         """EmoLoom's replies by index, as tokens."""
         return dict(Written(self.candidate, self.suggester, not self.bit_equal, counts=counts).replies(self.records))
 
-    def heads(self) -> Heads:
-        """Untrained heads: what they cost and that they get the right input does not depend on their weights."""
-        shares = self.first.log_shares([0] * len(GOEMOTIONS.labels))
-        return Heads(self.candidate.model.config.hidden_size, shares).eval()
-
-    @property
-    def first(self) -> FirstLabel:
-        return FirstLabel(self.candidate.prompter, GOEMOTIONS, self.candidate.device)
+    def heads(self) -> LinearHeads:
+        """Random heads: what they cost and that they get the right input does not depend on their weights."""
+        heads = LinearHeads(self.candidate.model.config.hidden_size, len(GOEMOTIONS.labels))
+        torch.manual_seed(0)
+        torch.nn.init.normal_(heads.label.weight)
+        return heads.eval()
 
 
 def main() -> None:
@@ -156,21 +157,21 @@ def optional_runs(task: Task, peer: Any, batch: int) -> dict[str, common.Run]:
 
 
 def measure_scored(task: Task, peer: Any, rounds: int) -> dict[str, Any]:
-    """The `scored` readout beside plain forwards over padded batches that give the same label distribution."""
-    candidate = task.candidate
-    first = task.first
-    prompts = [[*prompt, *first.opening] for prompt in task.prompts]
+    """The `scored` readout beside plain forwards over padded batches whose states give the same log-odds."""
+    candidate, heads = task.candidate, task.heads()
+    opening = FirstLabel(candidate.prompter, GOEMOTIONS, candidate.device).opening
+    prompts = [[*prompt, *opening] for prompt in task.prompts]
+    depth = head_depths(candidate.model)[READ]
 
     def ours() -> torch.Tensor:
-        rows = {i: row for i, row, _ in score_requests(candidate, heads, task.records, alone=not task.bit_equal)}
+        answers = score_requests(candidate, heads, depth, task.records, alone=not task.bit_equal)
+        rows = {i: row for i, row, _ in answers}
         return torch.stack([torch.from_numpy(rows[i]) for i in range(len(rows))])
 
     def plain(batch: int) -> torch.Tensor:
-        own = first.log_probabilities(peers.last_logits(peer, prompts, eos=task.eos, batch=batch))
-        log_odds: torch.Tensor = heads(torch.zeros(len(own), candidate.model.config.hidden_size), own)[0].detach()
-        return log_odds
+        log_odds: torch.Tensor = heads(peers.last_states(peer, prompts, depth, eos=task.eos, batch=batch))[0].detach()
+        return log_odds.double()
 
-    heads = task.heads()
     sizes = common.up_to(CACHED_BATCHES, len(prompts))
     batch = common.fastest("plain forwards", {size: partial(plain, size) for size in sizes})
     common.say("scoring")
@@ -183,6 +184,7 @@ def measure_scored(task: Task, peer: Any, rounds: int) -> dict[str, Any]:
         "plain_examples_per_s": rates["plain"],
         "vs_plain": rates["scored"] / rates["plain"],
         "plain_batch": batch,
+        "depth": depth,
         "largest_difference_in_log_odds": float((log_odds["scored"] - log_odds["plain"]).abs().max()),
         "seconds": seconds,
     }

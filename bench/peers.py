@@ -39,15 +39,23 @@ def generate(
 
 
 @torch.inference_mode()
-def last_logits(model: Any, prompts: Sequence[Sequence[int]], *, eos: int, batch: int) -> torch.Tensor:
-    """Next-token logits (n, vocabulary) after each prompt, by plain forwards over batches of alike length."""
-    logits = torch.empty(len(prompts), model.config.vocab_size)
+def last_states(model: Any, prompts: Sequence[Sequence[int]], depth: int, *, eos: int, batch: int) -> torch.Tensor:
+    """What leaves the layer ``depth`` at the last token of each prompt (n, H), by plain forwards, as far as to the logits, over
+    batches of alike length."""
+    states = torch.empty(len(prompts), model.config.hidden_size)
     for members in _batches(dict(enumerate(prompts)), batch):
         ids, mask = _padded([prompts[i] for i in members], eos)
         positions = (mask.cumsum(dim=-1) - 1).clamp_min(0)
-        out = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, logits_to_keep=1)
-        logits[members] = out.logits[:, -1]
-    return logits
+        out = model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            use_cache=False,
+            logits_to_keep=1,
+            output_hidden_states=True,
+        )
+        states[members] = out.hidden_states[depth][:, -1]
+    return states
 
 
 class Harness:

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from emoloom.errors import EmoLoomError
-from emoloom.model.heads import FILE, Heads, load_heads, save_heads
+from emoloom.model.heads import FILE, LinearHeads, load_heads, save_heads
 
 
-def some() -> Heads:
-    heads = Heads(8, [0.0] * 28)
+def some() -> LinearHeads:
+    heads = LinearHeads(8, 28)
     with torch.no_grad():
         for number, parameter in enumerate(heads.parameters()):
             parameter.fill_(number + 1)

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from emoloom.evaluate.metrics import Floats
-from emoloom.model.heads import Heads
+from emoloom.model.heads import LinearHeads
 from emoloom.screen.refit import fit_heads
 
 RNG = np.random.default_rng(0)
@@ -29,8 +29,13 @@ STATES, HOT, VAD = draw(N)
 TRUST = np.ones(N)
 
 
-def read(heads: Heads, states: Floats) -> tuple[Floats, Floats]:
-    logits, vad = heads(torch.from_numpy(states).float(), torch.full((len(states), LABELS), -3.0))
+def fit(states: Floats, labels: Floats, vad: Floats, weight: Floats) -> LinearHeads:
+    """Heads on the states of a single layer."""
+    return fit_heads(states[:, None], labels, vad, weight)[1]
+
+
+def read(heads: LinearHeads, states: Floats) -> tuple[Floats, Floats]:
+    logits, vad = heads(torch.from_numpy(states).float())
     return logits.detach().double().numpy(), vad.detach().double().numpy()
 
 
@@ -58,13 +63,13 @@ def test_log_odds_are_the_scaled_ridge_prediction() -> None:
     )
     platt = LogisticRegression().fit(left_out.reshape(-1, 1), HOT.ravel())
     expected = ridge(features, HOT, penalty, normal(fresh)) * platt.coef_[0, 0] + platt.intercept_[0]
-    found, _ = read(fit_heads(STATES, HOT, VAD, TRUST), fresh)
+    found, _ = read(fit(STATES, HOT, VAD, TRUST), fresh)
     # A record left out moves the mean that the shortcut keeps: a little more than rounding.
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
 def test_they_find_what_is_there_and_call_it_as_often_as_it_is() -> None:
-    heads = fit_heads(STATES, HOT, VAD, TRUST)
+    heads = fit(STATES, HOT, VAD, TRUST)
     states, labels, vad = draw(2000)
     log_odds, predicted = read(heads, states)
     probabilities = 1 / (1 + np.exp(-log_odds))
@@ -79,10 +84,10 @@ def test_what_is_not_trusted_does_not_count() -> None:
     wild = VAD.copy()
     wild[N // 2 :] = 1 - wild[N // 2 :]
     once, *_ = draw(1)
-    _, with_wild = read(fit_heads(STATES, HOT, wild, trust), once)
-    _, without = read(fit_heads(STATES, HOT, VAD, trust), once)
+    _, with_wild = read(fit(STATES, HOT, wild, trust), once)
+    _, without = read(fit(STATES, HOT, VAD, trust), once)
     np.testing.assert_array_equal(with_wild, without)
-    _, nothing = read(fit_heads(STATES, HOT, VAD, np.zeros(N)), once)
+    _, nothing = read(fit(STATES, HOT, VAD, np.zeros(N)), once)
     np.testing.assert_array_equal(nothing, 0.5)
 
 
@@ -92,12 +97,22 @@ def test_what_is_not_trusted_does_not_count() -> None:
 def test_few_alike_and_one_record_are_no_error(labels: Floats) -> None:
     for n in (1, 2, 3):
         for states in (STATES[:n], np.repeat(STATES[:1], n, axis=0)):
-            logits, vad = read(fit_heads(states, labels[:n], VAD[:n], TRUST[:n]), STATES)
+            logits, vad = read(fit(states, labels[:n], VAD[:n], TRUST[:n]), STATES)
             assert np.isfinite(logits).all()
             assert np.isfinite(vad).all()
             assert ((vad >= 0) & (vad <= 1)).all()
 
 
 def test_the_ends_of_the_range_are_finite() -> None:
-    _, vad = read(fit_heads(STATES, HOT, (VAD > 0.5).astype(np.float64), TRUST), STATES)
+    _, vad = read(fit(STATES, HOT, (VAD > 0.5).astype(np.float64), TRUST), STATES)
     assert 0.5 < vad.max() < 1
+
+
+def test_the_lowest_of_the_layers_that_are_as_good_as_the_best_is_read() -> None:
+    noise = RNG.normal(size=STATES.shape) * STATES.std()
+    drowned, blurred = STATES + 3 * noise, STATES + noise / 50
+    for layers, expected in (([drowned, blurred, STATES], 1), ([drowned, STATES, blurred], 1), ([STATES, drowned], 0)):
+        chosen, heads = fit_heads(np.stack(layers, axis=1), HOT, VAD, TRUST)
+        assert chosen == expected
+        alone = fit(layers[expected], HOT, VAD, TRUST)
+        assert all(torch.equal(a, b) for a, b in zip(heads.parameters(), alone.parameters(), strict=True))

@@ -207,5 +207,5 @@ def test_heads_begin_undecided_and_do_not_see_the_scale() -> None:
     assert bool(heads(states, sure)[0].isfinite().all())
     assert bool((vad == 0.5).all())
     with torch.no_grad():
-        heads.label.weight.copy_(draw(28, 16))
+        heads.linear.label.weight.copy_(draw(28, 16))
     assert torch.allclose(heads(states, own)[0], heads(1000 * states, own)[0], atol=1e-3)

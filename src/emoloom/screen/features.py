@@ -12,8 +12,7 @@ import torch
 from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.evaluate.metrics import Floats
-from emoloom.model.features import pooled_layers
-from emoloom.model.forward import packed_states
+from emoloom.model.features import last_states, pooled_layers
 from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import Candidate
 from emoloom.model.packing import Pack, pack, packfuls
@@ -35,8 +34,8 @@ def frozen_features(
 def opening_states(
     candidate: Candidate, records: Sequence[Request], scratch: Path, title: str, progress: Progress
 ) -> Floats:
-    """The last hidden states (n, H) where the first label is about to be written, in the records' order; kept in ``scratch`` as
-    :func:`frozen_features` are.
+    """What A layers make of the place where the first label is about to be written, (n, A, H), in the records' order
+    (:func:`~emoloom.model.features.last_states`); kept in ``scratch`` as :func:`frozen_features` are.
 
     Raises:
         EmoLoomError: the tokenizer spells a reply in a way that cannot be followed.
@@ -44,11 +43,7 @@ def opening_states(
     prompter = candidate.prompter
     opening = FirstLabel(prompter, GOEMOTIONS, candidate.device).opening
     sequences = [[*prompter.encode(record).own, *opening] for record in records]
-
-    def last(packed: Pack) -> torch.Tensor:
-        return packed_states(candidate.model, packed, [end - 1 for _, end in packed.spans])[1].float()
-
-    return _kept(candidate, sequences, last, scratch, title, progress)
+    return _kept(candidate, sequences, lambda packed: last_states(candidate.model, packed), scratch, title, progress)
 
 
 @torch.inference_mode()
@@ -60,7 +55,7 @@ def _kept(
     title: str,
     progress: Progress,
 ) -> Floats:
-    """What ``read`` makes of every sequence, (n, d); each pack's rows are kept in ``scratch``."""
+    """What ``read`` makes of every sequence, (n, ...); each pack's rows are kept in ``scratch``."""
     rows: dict[int, Floats] = {}
     for number, members in enumerate(packfuls(sequences, alone=False)):
         kept = scratch / f"pack-{number}.npy"

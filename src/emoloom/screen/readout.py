@@ -21,7 +21,7 @@ from emoloom.decode.draft import ReplyDrafter
 from emoloom.decode.fast import Counts, decode_fast, self_test
 from emoloom.decode.memory import Memory
 from emoloom.decode.scored import read_heads
-from emoloom.model.heads import Heads
+from emoloom.model.heads import LinearHeads
 from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
 from emoloom.screen.suggest import Suggester
@@ -100,15 +100,16 @@ class Written:
 
 @dataclass(frozen=True)
 class Scored:
-    """Replies composed from the heads: the labels that reach their ``thresholds`` (k,) on log-odds, and the VAD head's values
-    times ``scale`` (3,) plus ``shift`` (3,), within [0, 1].
+    """Replies composed from the heads, which read what leaves the layer ``depth``: the labels that reach their ``thresholds``
+    (k,) on log-odds, and the VAD head's values times ``scale`` (3,) plus ``shift`` (3,), within [0, 1].
 
     The rationale is the one that training would have shown for these labels: the heads give none. ``alone``: one text a forward,
     because packing changes bits on this machine.
     """
 
     candidate: Candidate
-    heads: Heads
+    heads: LinearHeads
+    depth: int
     thresholds: npt.NDArray[np.float64]
     scale: npt.NDArray[np.float64]
     shift: npt.NDArray[np.float64]
@@ -117,7 +118,7 @@ class Scored:
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
         """See :class:`Readout`."""
-        for index, log_odds, vad in score_requests(self.candidate, self.heads, requests, alone=self.alone):
+        for index, log_odds, vad in score_requests(self.candidate, self.heads, self.depth, requests, alone=self.alone):
             chosen = choose(log_odds[None], self.thresholds)[0]
             labels = tuple(GOEMOTIONS.labels[i] for i in np.flatnonzero(chosen))
             rationale = self.suggester.rationale(requests[index], labels)
@@ -127,14 +128,14 @@ class Scored:
 
 
 def score_requests(
-    candidate: Candidate, heads: Heads, requests: Sequence[Request], *, alone: bool
+    candidate: Candidate, heads: LinearHeads, depth: int, requests: Sequence[Request], *, alone: bool
 ) -> Iterator[tuple[int, npt.NDArray[np.float64], list[float]]]:
-    """Yields (index, log-odds (k,) of the labels, VAD) of every request, by one forward each."""
-    prompter = candidate.prompter
-    first = FirstLabel(prompter, GOEMOTIONS, candidate.device)
+    """Yields (index, log-odds (k,) of the labels, VAD) of every request, by one forward each up to the layer ``depth``."""
+    prompter, model = candidate.prompter, candidate.model
+    opening = FirstLabel(prompter, GOEMOTIONS, candidate.device).opening
     for start in range(0, len(requests), _CHUNK):
         prompts = [prompter.encode(request).own for request in requests[start : start + _CHUNK]]
-        for index, log_odds, vad in read_heads(candidate.model, heads, first, prompter.prefix, prompts, alone=alone):
+        for index, log_odds, vad in read_heads(model, heads, depth, opening, prompter.prefix, prompts, alone=alone):
             yield start + index, np.array(log_odds), vad
 
 

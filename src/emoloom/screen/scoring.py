@@ -13,8 +13,10 @@ from emoloom.contract.affect import AXES
 from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
-from emoloom.evaluate.metrics import Floats, multi_hot
-from emoloom.model.heads import Heads, load_heads, save_heads
+from emoloom.evaluate.metrics import multi_hot
+from emoloom.model.features import head_depths
+from emoloom.model.forward import layer_count
+from emoloom.model.heads import load_heads, save_heads
 from emoloom.model.load import Candidate
 from emoloom.screen.cost import Cost, Progress
 from emoloom.screen.features import opening_states
@@ -26,7 +28,8 @@ from emoloom.store.files import readable_json, write_atomic
 from emoloom.store.run import CellFolder
 
 TUNING = "tuning.json"
-"""Each label's threshold on its log-odds, scale and shift of each axis of VAD; written once the heads are."""
+"""The layer that the heads read, each label's threshold on its log-odds, scale and shift of each axis of VAD; written once the
+heads are."""
 # Stands for "never": JSON has no infinity.
 _NEVER = 1e9
 
@@ -54,7 +57,7 @@ def prepare_scoring(
     start = time.monotonic()
     read = [*fitted, *tune]
     states = opening_states(candidate, read, folder.scratch / "states", f"fitting heads to {candidate.name}", progress)
-    heads = fit_heads(
+    chosen, heads = fit_heads(
         states[: len(fitted)],
         multi_hot([record.labels for record in fitted], GOEMOTIONS.labels).astype(np.float64),
         np.array([record.vad.triple if record.vad else (0.5,) * len(AXES) for record in fitted]),
@@ -64,12 +67,14 @@ def prepare_scoring(
     thresholds = np.zeros(len(GOEMOTIONS.labels))
     scale, shift = np.ones(len(AXES)), np.zeros(len(AXES))
     if tune:
-        log_odds, vad = _read(heads, states[len(fitted) :])
+        with torch.inference_mode():
+            log_odds, vad = (x.double().numpy() for x in heads(torch.from_numpy(states[len(fitted) :, chosen])))
         thresholds = np.minimum(
             tune_thresholds(log_odds, multi_hot([record.labels for record in tune], GOEMOTIONS.labels)), _NEVER
         )
         scale, shift = tune_spread(vad, np.array([record.vad.triple for record in tune if record.vad]))
     content = {
+        "depth": head_depths(candidate.model)[chosen],
         "thresholds": dict(zip(GOEMOTIONS.labels, thresholds.tolist(), strict=True)),
         "vad_scale": dict(zip(AXES, scale.tolist(), strict=True)),
         "vad_shift": dict(zip(AXES, shift.tolist(), strict=True)),
@@ -85,23 +90,17 @@ def scored_readout(candidate: Candidate, folder: CellFolder, suggester: Suggeste
         EmoLoomError: what was left cannot be read.
     """
     heads = load_heads(folder.path).to(candidate.device)
-    kept = folder.read_json(TUNING, {"thresholds", "vad_scale", "vad_shift"})
+    kept = folder.read_json(TUNING, {"depth", "thresholds", "vad_scale", "vad_shift"})
     try:
+        depth = range(1, layer_count(candidate.model) + 1)[int(kept["depth"]) - 1]
         thresholds = np.array([kept["thresholds"][label] for label in GOEMOTIONS.labels], dtype=np.float64)
         scale, shift = (
             np.array([kept[part][axis] for axis in AXES], dtype=float) for part in ("vad_scale", "vad_shift")
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except (LookupError, ValueError, TypeError) as error:
         raise EmoLoomError(
             f"what was tuned cannot be read: {error}",
             where=str(folder.path / TUNING),
             remedy="Restore the file from a copy, or remove the cell's folder and screen again.",
         ) from error
-    return Scored(candidate, heads, thresholds, scale, shift, suggester, alone)
-
-
-@torch.inference_mode()
-def _read(heads: Heads, states: Floats) -> tuple[Floats, Floats]:
-    """Log-odds (n, L) and VAD (n, 3) that fitted heads read off states (n, H); what the model would write is nothing to them."""
-    log_odds, vad = heads(torch.from_numpy(states), torch.zeros(len(states), len(GOEMOTIONS.labels)))
-    return log_odds.double().numpy(), vad.double().numpy()
+    return Scored(candidate, heads, depth, thresholds, scale, shift, suggester, alone)
