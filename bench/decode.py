@@ -25,7 +25,7 @@ from emoloom.decode.fast import Counts
 from emoloom.decode.reference import next_logits
 from emoloom.lexicon.teacher import Teacher
 from emoloom.model.attention import active_pack
-from emoloom.model.features import head_depths
+from emoloom.model.depth import layer_count
 from emoloom.model.heads import LinearHeads
 from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import Candidate
@@ -35,8 +35,8 @@ from emoloom.screen.suggest import Suggester
 CACHED_BATCHES, UNCACHED_BATCHES = (8, 16, 32, 64), (1, 4, 16)
 # Choosing a batch size needs no whole replies where every token costs a forward over the whole sequence.
 TRIAL_TOKENS = 4
-# Where heads fitted to SmolLM2 read: at 0.8 of its layers (decision 015).
-READ = 3
+# Where heads fitted to SmolLM2 read, as a share of its layers (decision 015).
+HEADS_READ = 0.8
 # Training records by which a screening would know how frequent labels are.
 KNOWN_RECORDS = 1000
 
@@ -161,7 +161,7 @@ def measure_scored(task: Task, peer: Any, rounds: int) -> dict[str, Any]:
     candidate, heads = task.candidate, task.heads()
     opening = FirstLabel(candidate.prompter, GOEMOTIONS, candidate.device).opening
     prompts = [[*prompt, *opening] for prompt in task.prompts]
-    depth = head_depths(candidate.model)[READ]
+    depth = round(HEADS_READ * layer_count(candidate.model))
 
     def ours() -> torch.Tensor:
         answers = score_requests(candidate, heads, depth, task.records, alone=not task.bit_equal)

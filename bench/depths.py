@@ -21,7 +21,7 @@ import common
 from emoloom.contract.affect import AXES
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.evaluate.metrics import Bools, Floats, label_counts, multi_hot, vad_moments
-from emoloom.model.features import head_depths
+from emoloom.model.depth import head_depths
 from emoloom.model.heads import LinearHeads
 from emoloom.screen.features import opening_states
 from emoloom.screen.readout import score_requests

@@ -15,7 +15,7 @@ from transformers import PretrainedConfig
 
 from emoloom.decode.fast import self_test
 from emoloom.model.attention import NAME, active_pack
-from emoloom.model.forward import MIN_ROWS, depth_states, is_packed, layer_count, packed_layers, packed_logits
+from emoloom.model.forward import MIN_ROWS, is_packed, packed_layers, packed_logits
 from emoloom.model.packing import pack
 
 Tokens = Sequence[int]
@@ -187,25 +187,6 @@ def test_layers_of_each_sequence_alone(pair: Pair) -> None:
         assert len(layers) == len(theirs)
         for ours, alone_ in zip(layers, theirs, strict=True):
             torch.testing.assert_close(ours[start : start + len(own)], alone_[0, len(PREFIX) :], atol=1e-4, rtol=1e-4)
-
-
-@torch.inference_mode()
-def test_a_forward_ends_at_the_layer_that_is_asked_for(pair: Pair) -> None:
-    model = pair.candidate.model
-    packed = pack(PREFIX, SEQUENCES[:5], pair.candidate.device)
-    layers = packed_layers(model, packed)
-    assert len(layers) == 1 + layer_count(model)
-    rows = [end - 1 for _, end in packed.spans]
-    for depth in (1, 2):
-        assert torch.equal(depth_states(model, packed, depth, rows), layers[depth][rows])
-    second = next(module for module in model.modules() if isinstance(module, torch.nn.ModuleList))[1]
-    seen: list[Any] = []
-    watched = second.register_forward_hook(lambda *_: seen.append(depth))
-    depth_states(model, packed, 1, rows)
-    watched.remove()
-    assert bool(seen) != is_packed(model)
-    # Nothing is left behind that would end the next forward.
-    assert torch.equal(packed_layers(model, packed)[2], layers[2])
 
 
 def test_gradients_reach_a_model_that_cannot_be_packed(tmp_path: Path) -> None:

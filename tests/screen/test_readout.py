@@ -120,5 +120,17 @@ def test_damaged_heads_are_named(run: RunFolder, tmp_path: Path) -> None:
     assert caught.value.where == str(heads)
 
 
+@pytest.mark.parametrize("depth", [0, -1, 3, "2", None])
+def test_a_layer_that_heads_cannot_read_is_named(run: RunFolder, tmp_path: Path, depth: object) -> None:
+    copied = RunFolder(tmp_path / "run")
+    shutil.copytree(run.path, copied.path)
+    tuning = cell(copied, "tuned", "scored") / "tuning.json"
+    tuning.write_text(json.dumps(json.loads(tuning.read_text()) | {"depth": depth}))
+    opened = open_model(None, copied.path, "scored", quiet)
+    with pytest.raises(EmoLoomError, match=f"heads do not read layer {depth}") as caught:
+        list(predict_lines(opened, [Request(id="1", text="good")], lambda *_: None))
+    assert caught.value.where == str(tuning)
+
+
 def test_twice_is_the_same_bytes(run: RunFolder, model: Path, data: Path, tmp_path: Path) -> None:
     assert lasting(screen(small(model, data, tmp_path / "again", **BOTH)).path) == lasting(run.path)

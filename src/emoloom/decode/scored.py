@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from emoloom.model.forward import MIN_ROWS, depth_states
+from emoloom.model.depth import depth_states
+from emoloom.model.forward import MIN_ROWS
 from emoloom.model.heads import LinearHeads
 from emoloom.model.packing import pack, packfuls
 

@@ -1,4 +1,4 @@
-"""What several layers make of texts, from one forward: whole texts for the probe, the place of the first label for heads."""
+"""Frozen features of texts: what several layers make of them, from one forward."""
 
 from __future__ import annotations
 
@@ -6,28 +6,11 @@ from typing import Any
 
 import torch
 
-from emoloom.model.forward import layer_count, packed_layers
+from emoloom.model.forward import packed_layers
 from emoloom.model.packing import Pack
 
 DEPTHS = 8
 """How many layers are looked at: evenly spaced, the last among them."""
-
-
-HEADS_READ = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Of a model's layers, where heads may read: below, little is known of the answer yet."""
-
-
-def head_depths(model: Any) -> list[int]:
-    """The layers at which heads may read, counted from 1, the lowest first."""
-    layers = layer_count(model)
-    return sorted({max(round(share * layers), 1) for share in HEADS_READ})
-
-
-def last_states(model: Any, pack: Pack) -> torch.Tensor:
-    """What each of A :func:`head_depths` makes of each sequence's last token, (B, A, hidden size) in float32."""
-    layers = packed_layers(model, pack)
-    last = [end - 1 for _, end in pack.spans]
-    return torch.stack([layers[depth][last].float() for depth in head_depths(model)], dim=1)
 
 
 def depths(layers: int) -> list[int]:

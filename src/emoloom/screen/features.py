@@ -12,7 +12,8 @@ import torch
 from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.evaluate.metrics import Floats
-from emoloom.model.features import last_states, pooled_layers
+from emoloom.model.depth import last_states
+from emoloom.model.features import pooled_layers
 from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import Candidate
 from emoloom.model.packing import Pack, pack, packfuls
@@ -35,7 +36,7 @@ def opening_states(
     candidate: Candidate, records: Sequence[Request], scratch: Path, title: str, progress: Progress
 ) -> Floats:
     """What A layers make of the place where the first label is about to be written, (n, A, H), in the records' order
-    (:func:`~emoloom.model.features.last_states`); kept in ``scratch`` as :func:`frozen_features` are.
+    (:func:`~emoloom.model.depth.last_states`); kept in ``scratch`` as :func:`frozen_features` are.
 
     Raises:
         EmoLoomError: the tokenizer spells a reply in a way that cannot be followed.

@@ -1,7 +1,7 @@
 r"""The heads of the ``scored`` readout, fitted in closed form to what the finished model makes of its training records.
 
 The heads that were trained with the model followed it from step to step and lag behind it: a ridge regression on its last states,
-which is the best linear reading at once, finds more in them (decision 011). So do layers below the last (decision 015).
+which is the best linear reading at once, finds more in them (decision 011). Nor need they be the last layer's (decision 015).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SLACK = 0.02
 
 
 @dataclass(frozen=True)
-class _Labels:
+class _LabelFit:
     """The ridge regression of labels on one layer's features: what it says of ``left_out`` records (n, L), and the mean square of
     its ``error`` there."""
 
@@ -78,11 +78,11 @@ def _penalty(features: Floats) -> float:
     return max(_PENALTY * float(features.var(axis=0).mean()), _LEAST)
 
 
-def _fit_labels(features: Floats, labels: Floats) -> _Labels:
+def _fit_labels(features: Floats, labels: Floats) -> _LabelFit:
     """The regression on one layer's features (n, H)."""
     ridge = Ridge(alpha=_penalty(features)).fit(features, labels)
     left_out = _left_out(features, _penalty(features), labels, ridge.predict(features))
-    return _Labels(ridge, left_out, float(((labels - left_out) ** 2).mean()))
+    return _LabelFit(ridge, left_out, float(((labels - left_out) ** 2).mean()))
 
 
 def _left_out(features: Floats, penalty: float, targets: Floats, fitted: Floats) -> Floats:

@@ -14,8 +14,7 @@ from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
 from emoloom.evaluate.metrics import multi_hot
-from emoloom.model.features import head_depths
-from emoloom.model.forward import layer_count
+from emoloom.model.depth import head_depths
 from emoloom.model.heads import load_heads, save_heads
 from emoloom.model.load import Candidate
 from emoloom.screen.cost import Cost, Progress
@@ -92,7 +91,9 @@ def scored_readout(candidate: Candidate, folder: CellFolder, suggester: Suggeste
     heads = load_heads(folder.path).to(candidate.device)
     kept = folder.read_json(TUNING, {"depth", "thresholds", "vad_scale", "vad_shift"})
     try:
-        depth = range(1, layer_count(candidate.model) + 1)[int(kept["depth"]) - 1]
+        depth = kept["depth"]
+        if depth not in head_depths(candidate.model):
+            raise ValueError(f"heads do not read layer {depth}")
         thresholds = np.array([kept["thresholds"][label] for label in GOEMOTIONS.labels], dtype=np.float64)
         scale, shift = (
             np.array([kept[part][axis] for axis in AXES], dtype=float) for part in ("vad_scale", "vad_shift")
