@@ -66,7 +66,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tiny.make_model(tmp_path_factory.mktemp(request.param), request.param, seed=1)
     model = tiny.load_tiny(folder).model
     rng = random.Random(request.param)
-    prefix = tiny.draw(rng, 48)
+    prefix = tiny.draw(rng, 43)
     prompts = [tiny.draw(rng, 1, 60) for _ in range(48)]
     replies = [decode_reference(model, prefix, own, eos=NEVER, max_new_tokens=MAX_NEW) for own in prompts]
     return Case(model, prefix, prompts, replies, self_test(model, prefix, prompts[:3]))
@@ -98,7 +98,7 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Writer:
     folder = tiny.make_model(tmp_path_factory.mktemp("writer"), tie_word_embeddings=True)
     candidate = tiny.load_tiny(folder)
     rng = random.Random(0)
-    prefix = tiny.draw(rng, 16)
+    prefix = tiny.draw(rng, 11)
     prompts = [tiny.draw(rng, 3, 9) for _ in range(12)]
     lines = [taught((rng.choice(["joy", "grief"]),), rng.choice([0.2, 0.7])) for _ in prompts]
     examples = [

@@ -248,7 +248,7 @@ class World:
         self.prompter = self.candidate.prompter
         self.grammar = Grammar(self.prompter, GOEMOTIONS, max_new_tokens=80)
         rng = random.Random(architecture)
-        self.prefix = tiny.draw(rng, 32)
+        self.prefix = tiny.draw(rng, 27)
         self.prompts = [tiny.draw(rng, 1, 40) for _ in range(8)]
         self.replies = [
             decode_reference(self.candidate.model, self.prefix, own, **self.limits) for own in self.prompts

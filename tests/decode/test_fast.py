@@ -16,7 +16,7 @@ from emoloom.decode import fast
 from emoloom.decode.fast import Counts, Draft, Proposal, Seen
 from emoloom.decode.reference import decode_reference, next_logits
 from emoloom.model.forward import is_packed
-from emoloom.model.packing import Pack
+from emoloom.model.packing import Pack, align
 
 ALL = list(range(48))
 
@@ -168,14 +168,14 @@ def test_every_prompt_is_answered_once(case: Case) -> None:
 def test_counts_without_drafts(case: Case) -> None:
     counts = Counts()
     case.fast([0, 1], nothing, counts=counts, guard=False)
-    together = len(case.prefix) + len(case.prompts[0]) + len(case.prompts[1])
+    together = align(len(case.prefix)) + len(case.prompts[0]) + len(case.prompts[1])
     assert counts == Counts(MAX_NEW, sum(together + 2 * step for step in range(MAX_NEW)), 0)
 
 
 def test_counts_with_right_drafts(case: Case) -> None:
     counts = Counts()
     case.fast([0], knows(case.replies[0]), counts=counts, guard=False)
-    assert counts == Counts(1, len(case.prefix) + len(case.prompts[0]) + MAX_NEW - 1, 0)
+    assert counts == Counts(1, align(len(case.prefix)) + len(case.prompts[0]) + MAX_NEW - 1, 0)
     case.fast([0], knows(case.replies[0]), counts=counts, guard=False)
     assert counts.forwards == 2
 

@@ -47,7 +47,7 @@ def test_reference_writes_no_more_than_it_may(case: Case, limit: int) -> None:
 def test_sharing_a_prefix_does_not_show(case: Case) -> None:
     for own in case.prompts[:4]:
         bare = next_logits(case.model, [], [*case.prefix, *own])
-        torch.testing.assert_close(next_logits(case.model, case.prefix, own), bare, atol=1e-5, rtol=0)
+        torch.testing.assert_close(next_logits(case.model, case.prefix, own), bare, atol=1e-4, rtol=0)
 
 
 def test_reference_fills_a_context_of_any_length(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from emoloom.model.depth import depth_states, head_depths, layer_count
 from emoloom.model.forward import is_packed, packed_layers
 from emoloom.model.packing import pack
 
-PREFIX = tiny.draw(random.Random(1), 96)
+PREFIX = tiny.draw(random.Random(1), 91)
 SEQUENCES = [tiny.draw(random.Random(seed), 1, 90) for seed in range(5)]
 
 

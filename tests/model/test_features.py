@@ -13,7 +13,7 @@ from emoloom.decode.fast import self_test
 from emoloom.model.features import DEPTHS, depths, pooled_layers
 from emoloom.model.packing import pack
 
-PREFIX = tiny.draw(random.Random(1), 96)
+PREFIX = tiny.draw(random.Random(1), 91)
 SEQUENCES = [tiny.draw(random.Random(seed), 1, 90) for seed in range(12)]
 
 

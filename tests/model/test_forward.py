@@ -21,7 +21,7 @@ from emoloom.model.packing import pack
 Tokens = Sequence[int]
 
 # Behind it, every sequence is longer than gemma's sliding window of 64.
-PREFIX = tiny.draw(random.Random(1), 96)
+PREFIX = tiny.draw(random.Random(1), 91)
 SEQUENCES = [tiny.draw(random.Random(seed), 1, 90) for seed in range(32)]
 LONG = tiny.draw(random.Random(99), 300)
 
@@ -29,7 +29,7 @@ LONG = tiny.draw(random.Random(99), 300)
 def together(model: Any, prefix: Tokens, sequences: Sequence[Tokens]) -> list[torch.Tensor]:
     """Logits after every own token of each sequence, from one pack."""
     packed = pack(prefix, sequences, model.device)
-    logits = packed_logits(model, packed, range(len(prefix), len(packed.tokens)))
+    logits = packed_logits(model, packed, range(packed.prefix, len(packed.tokens)))
     return list(torch.split(logits, [len(own) for own in sequences]))
 
 
@@ -193,7 +193,7 @@ def test_gradients_reach_a_model_that_cannot_be_packed(tmp_path: Path) -> None:
     folder = tiny.make_model(tmp_path, "lfm2")
     ours, eager = tiny.load_tiny(folder).model, tiny.load_eager(folder, torch.device("cpu"))
     packed = pack(PREFIX, SEQUENCES[:3], ours.device)
-    logits = packed_logits(ours, packed, range(len(PREFIX), len(packed.tokens)))
+    logits = packed_logits(ours, packed, range(packed.prefix, len(packed.tokens)))
     torch.autograd.backward(logits.square().sum())
     torch.autograd.backward([alone(eager, PREFIX, own).square().sum() for own in SEQUENCES[:3]])
     for mine, theirs in zip(ours.parameters(), eager.parameters(), strict=True):

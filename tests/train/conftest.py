@@ -20,7 +20,7 @@ from emoloom.train.loop import Advance, train
 from emoloom.train.objective import Objective
 from emoloom.train.sft import sft_loss
 
-PREFIX = tiny.draw(random.Random(7), 16)
+PREFIX = tiny.draw(random.Random(7), 13)
 Load = Callable[[str], Any]
 
 

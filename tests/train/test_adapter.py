@@ -33,7 +33,7 @@ LORA = FULL.model_copy(update={"method": "lora", "rank": 4})
 @torch.inference_mode()
 def logits(model: Any) -> torch.Tensor:
     packed = pack(PREFIX, [one.prompt for one in EXAMPLES], torch.device("cpu"))
-    return packed_logits(model.cpu(), packed, range(len(PREFIX), len(packed.tokens)))
+    return packed_logits(model.cpu(), packed, range(packed.prefix, len(packed.tokens)))
 
 
 def fit(model: Any, recipe: Recipe, folder: Path) -> torch.Tensor:

@@ -108,7 +108,7 @@ def decode_fast(
     """Yields (index, generated tokens without ``eos``) of every prompt, as they are finished.
 
     Args:
-        prefix: token ids shared by all prompts, a multiple of 16 of them.
+        prefix: token ids shared by all prompts.
         prompts: each prompt's own tokens and its drafter.
         guard: decide near-ties by the canonical forward; needed where :func:`self_test` fails.
         counts: added to as the work goes on.

@@ -44,12 +44,12 @@ def next_logits(model: torch.nn.Module, prefix: Sequence[int], own: Sequence[int
     """The canonical logits of a step, shape (vocabulary,): those of this sequence alone.
 
     Args:
-        prefix: token ids of the prompt's common part, a multiple of 16 of them (may be empty).
+        prefix: token ids of the prompt's common part (may be empty).
         own: the tokens after it so far, at least one.
     """
     padded = [*own, *[own[-1]] * (align(len(own)) - len(own))]
     step = pack(prefix, [padded], next(model.parameters()).device)
-    return packed_logits(model, step, [len(prefix) + len(own) - 1])[0]
+    return packed_logits(model, step, [step.offsets[0] + len(own) - 1])[0]
 
 
 @torch.inference_mode()

@@ -30,7 +30,7 @@ def read_heads(
         heads: fitted to the model.
         depth: the layer that they read, counted from 1.
         opening: tokens with which every reply begins, up to its first label; appended to every prompt.
-        prefix: token ids shared by all prompts, a multiple of 16 of them.
+        prefix: token ids shared by all prompts.
         prompts: each prompt's own tokens.
         alone: one prompt a forward; needed where packing changes bits (:func:`~emoloom.decode.fast.self_test`).
     """

@@ -73,7 +73,7 @@ def _own_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, pack: Pack
     if shared:
         to_prefix = own_q.flatten(1, 2) @ k[:, :shared].transpose(-1, -2)
         scores = torch.cat([to_prefix.reshape(groups, rows, per_group * width, shared), scores], dim=-1)
-    scores = scores.reshape(groups, rows, per_group, width, shared + width) + mask
+    scores = scores.reshape(groups, rows, per_group, width, shared + width).add_(mask)
     # The mask is in float32, and so is the softmax.
     weights = scores.softmax(dim=-1).to(v.dtype).flatten(2, 3)
     out = torch.zeros_like(own_q)

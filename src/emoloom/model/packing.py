@@ -31,12 +31,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Pack:
-    """B sequences that continue one prefix of P tokens, flattened to N = P + sum of their own lengths.
+    """B sequences that continue one prefix, flattened to N = P + sum of their own lengths.
 
     Attributes:
         tokens: (N,) token ids: the prefix, then each sequence's own tokens.
-        positions: (N,) position of each token in its sequence; own tokens start at P.
-        prefix: P, a multiple of :data:`ALIGN` (0 where nothing is shared).
+        positions: (N,) position of each token in its sequence.
+        prefix: P, the tokens of the prefix with its filling, a multiple of :data:`ALIGN` (0 where nothing is shared).
+        filling: how many of them stand before the prefix only to make it so long; nobody behind them sees them.
         offsets: for each sequence, the index in ``tokens`` of its first own token.
         slots: (B, T) index in ``tokens`` of own token t of sequence b, T the longest own length, aligned. Slots beyond a
             sequence's end point anywhere: causality hides them from every real token.
@@ -47,6 +48,7 @@ class Pack:
     tokens: torch.Tensor
     positions: torch.Tensor
     prefix: int
+    filling: int
     offsets: tuple[int, ...]
     slots: torch.Tensor
     unslot: torch.Tensor
@@ -67,6 +69,7 @@ class Pack:
             position = torch.arange(length, device=self.tokens.device)
             distance = position[:, None] - position[None, :]
             hidden = (distance < 0) if key is None else (distance < 0) | (distance >= key)
+            hidden[self.filling :, : self.filling] = True
             mask = torch.zeros(length, length, device=self.tokens.device).masked_fill_(hidden, float("-inf"))
             own = mask[self.prefix :]
             if any(self.branches):
@@ -99,12 +102,13 @@ def pack(
     device: torch.device,
     branches: Sequence[Sequence[Branch]] = (),
 ) -> Pack:
-    """Lays out ``sequences`` (each without the prefix, none empty) behind ``prefix`` (a multiple of :data:`ALIGN` tokens).
+    """Lays out ``sequences`` (each without the prefix, none empty) behind ``prefix``.
 
     Args:
         branches: of each sequence; their tokens come behind its own and change nothing for those. None by default.
     """
-    shared = len(prefix)
+    shared = align(len(prefix))
+    filling = shared - len(prefix)
     spans = [_spans(own, others) for own, others in zip(sequences, branches, strict=True)] if branches else []
     if branches:
         sequences = [
@@ -112,8 +116,8 @@ def pack(
             for own, others in zip(sequences, branches, strict=True)
         ]
     width = align(max(map(len, sequences)))
-    tokens = list(prefix)
-    positions = list(range(shared))
+    tokens = [*[0] * filling, *prefix]
+    positions = [*[0] * filling, *range(len(prefix))]
     offsets: list[int] = []
     slots = torch.zeros(len(sequences), width, dtype=torch.long)
     unslot: list[int] = []
@@ -123,14 +127,16 @@ def pack(
         slots[row, : len(own)] = torch.arange(start, start + len(own))
         unslot.extend(range(row * width, row * width + len(own)))
         tokens.extend(own)
-        positions.extend(range(shared, shared + len(own)))
+        positions.extend(range(len(prefix), len(prefix) + len(own)))
         for span in spans[row] if spans else ():
             at = start + span.start
-            positions[at : start + span.stop] = range(shared + span.root, shared + span.root + span.stop - span.start)
+            root = len(prefix) + span.root
+            positions[at : start + span.stop] = range(root, root + span.stop - span.start)
     return Pack(
         tokens=torch.tensor(tokens, device=device),
         positions=torch.tensor(positions, device=device),
         prefix=shared,
+        filling=filling,
         offsets=tuple(offsets),
         slots=slots.to(device),
         unslot=torch.tensor(unslot, device=device),

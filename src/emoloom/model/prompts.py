@@ -39,7 +39,7 @@ class Prompter:
     """Turns requests into tokens and tokens into reply text, for one tokenizer and label space.
 
     Attributes:
-        prefix: the token ids every prompt begins with, cut to a multiple of :data:`ALIGN` so that it can be shared.
+        prefix: the token ids every prompt begins with.
         uses_chat_template: whether the tokenizer's chat template wraps the prompt.
         digest: sha256 of everything around the question: it changes when the prompt does.
         eos: the token id that ends a reply.
@@ -52,9 +52,7 @@ class Prompter:
         head_ids = self._encode(head, special=True)
         if not self.uses_chat_template and tokenizer.bos_token_id is not None:
             head_ids = [tokenizer.bos_token_id, *head_ids]
-        shared = len(head_ids) // ALIGN * ALIGN
-        self.prefix = tuple(head_ids[:shared])
-        self._head_rest = tuple(head_ids[shared:])
+        self.prefix = tuple(head_ids)
         self._tail = tuple(self._encode(tail, special=True))
         self.digest = hashlib.sha256("\0".join([prompt.VERSION, head, tail]).encode()).hexdigest()
         self.eos = self._end_of_reply()
@@ -121,7 +119,7 @@ class Prompter:
             shorter = shorter.model_copy(update={"context": shorter.context[1:]})
             ids = self._encode(prompt.question(shorter))
         kept = ids[: self._room]
-        return Prompt((*self._head_rest, *kept, *self._tail), whole - len(kept))
+        return Prompt((*kept, *self._tail), whole - len(kept))
 
     def encode_reply(self, line: str) -> list[int]:
         """A reply's tokens with the end-of-sequence token."""

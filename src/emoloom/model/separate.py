@@ -30,18 +30,19 @@ def separate_layers(model: Any, pack: Pack) -> tuple[torch.Tensor, ...]:
     layers: list[list[torch.Tensor]] = []
     for tokens, places in _sequences(pack):
         out = model.base_model(input_ids=tokens[None], output_hidden_states=True, use_cache=False)
-        layers.append([states[0, min(places.values()) :] for states in out.hidden_states])
+        layers.append([states[0, list(places.values())] for states in out.hidden_states])
     return tuple(torch.cat(layer) for layer in zip(*layers, strict=True))
 
 
 def _sequences(pack: Pack) -> Iterator[tuple[torch.Tensor, dict[int, int]]]:
     """The tokens of each sequence with its prefix, and where the rows of the pack that it answers for stand among them: its own,
-    and in the first sequence those of the prefix."""
+    and in the first sequence those of the prefix, whose filling stands for its first token."""
+    prefix = pack.tokens[pack.filling : pack.prefix]
     for number, (start, end) in enumerate(pack.spans):
-        places = {row: row - start + pack.prefix for row in range(start, end)}
+        places = {row: row - start + len(prefix) for row in range(start, end)}
         if number == 0:
-            places = {row: row for row in range(pack.prefix)} | places
-        yield torch.cat([pack.tokens[: pack.prefix], pack.tokens[start:end]]), places
+            places = {row: max(0, row - pack.filling) for row in range(pack.prefix)} | places
+        yield torch.cat([prefix, pack.tokens[start:end]]), places
 
 
 def _states(model: Any, tokens: torch.Tensor, places: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:

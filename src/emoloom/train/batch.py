@@ -38,7 +38,7 @@ def run_batch(model: Any, prefix: Sequence[int], examples: Sequence[Example]) ->
 
     Args:
         model: causal language model with the packed attention.
-        prefix: token ids that all prompts share, a multiple of 16 of them.
+        prefix: token ids that all prompts share.
         examples: at least one.
     """
     # The last token of a reply predicts nothing.
