@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -182,9 +184,8 @@ def standings(run: Recorded) -> dict[str, Any]:
 def replays(recorded: Sequence[Recorded], ranked: Rank, count: int) -> dict[str, Any]:
     """What ``count`` replays of each run found, with rungs judged by ``ranked``."""
     common.say(f"replaying {count} races of each of {len(recorded)} runs")
-    found = [
-        replay(run, ranked, rng) for run in recorded for rng in [np.random.default_rng(run.seed)] for _ in range(count)
-    ]
+    with ProcessPoolExecutor() as processes:
+        found = [one for run in processes.map(partial(replays_of, ranked=ranked, count=count), recorded) for one in run]
     mean = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
     return {
         "replays": len(found),
@@ -192,6 +193,12 @@ def replays(recorded: Sequence[Recorded], ranked: Rank, count: int) -> dict[str,
         "largest_share_of_operations": max(one["share_of_operations"] for one in found),
         "largest_share_of_seconds": max(one["share_of_seconds"] for one in found),
     }
+
+
+def replays_of(run: Recorded, ranked: Rank, count: int) -> list[dict[str, float]]:
+    """What each of a run's replays found."""
+    rng = np.random.default_rng(run.seed)
+    return [replay(run, ranked, rng) for _ in range(count)]
 
 
 def replay(run: Recorded, ranked: Rank, rng: np.random.Generator) -> dict[str, float]:
