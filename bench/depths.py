@@ -86,7 +86,7 @@ def judge(heads: LinearHeads, states: Floats, labels: Bools, vad: Floats) -> Map
         scale, shift = tune_spread(predicted[tune], vad[tune])
         stretched = (scale * predicted[scored] + shift).clip(0, 1)
         ccc = vad_moments(vad[scored], stretched, np.ones((1, len(scored)))).ccc[0]
-        found.append([counts.macro_f1(present)[0], counts.micro_f1(present)[0], *ccc])
+        found.append([counts.macro_f1[0], counts.micro_f1(present)[0], *ccc])
     names = ("macro_f1", "micro_f1", *(f"ccc_{axis}" for axis in AXES))
     return dict(zip(names, np.mean(found, axis=0).round(4).tolist(), strict=True))
 

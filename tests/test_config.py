@@ -89,6 +89,12 @@ def test_settings_that_do_not_go_together_are_told_without_the_whole_file(file: 
     assert message.startswith(f"{file}: method full would lose its updates in bfloat16 weights")
 
 
+def test_a_misspelt_readout_is_told_once(file: Path) -> None:
+    with pytest.raises(EmoLoomError, match="score") as caught:
+        load(file, "model: [pypi:a]\nreadout: [score]\n")
+    assert "Also" not in str(caught.value)
+
+
 def test_a_readout_named_twice_is_one(file: Path) -> None:
     assert load(file, "model: [pypi:a]\nreadout: [scored, free, scored]\n").readout == ("scored", "free")
 

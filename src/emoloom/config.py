@@ -248,7 +248,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _problems(error: ValidationError, where: str, kind: type[ScreenConfig]) -> EmoLoomError:
     """Everything that is wrong, as one error in the place of the first."""
-    first, *others = (_problem(problem, where, kind) for problem in error.errors())
+    # A list whose item is bad is also said to lack that item.
+    inner = {problem["loc"][:-1] for problem in error.errors() if problem["loc"]}
+    told = [problem for problem in error.errors() if problem["loc"] not in inner]
+    first, *others = (_problem(problem, where, kind) for problem in told)
     also = [f"Also: {other.problem.rstrip('.')}. {other.remedy}" for other in others]
     return EmoLoomError(first.problem, where=where, remedy=" ".join([first.remedy, *also]))
 

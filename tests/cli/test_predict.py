@@ -69,7 +69,7 @@ def test_answers_keep_the_order_of_the_input(emoloom: Emoloom, tmp_path: Path, m
 
 
 def test_standard_input_is_read(emoloom: Emoloom, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO('{"text": "a", "id": "x"}\nb\n'))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"text": "a", "id": "x"}\nb\n')))
     assert [answer["id"] for answer in predicted(emoloom, "--model", f"path:{model}")] == ["x", "2"]
 
 

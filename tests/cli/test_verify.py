@@ -36,7 +36,7 @@ def test_every_finding_is_a_line_and_the_exit_code_is_1(emoloom: Emoloom, copy: 
     first, second, last = done.out.splitlines()
     assert first.startswith("leaderboard.json: line")
     assert second == "notes.txt: whole file: unexpected: seal.jsonl does not list it"
-    assert last.endswith("no reply replayed, since files have changed: 2 findings")
+    assert last.endswith("no reply replayed, since the files do not hold: 2 findings")
 
 
 def test_a_page_drawn_anew_is_sealed_anew(emoloom: Emoloom, copy: RunFolder) -> None:

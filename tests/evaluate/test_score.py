@@ -62,15 +62,19 @@ def indicators(sets: Sequence[Sequence[str]], labels: Sequence[str]) -> np.ndarr
     return np.array([[label in chosen for label in labels] for chosen in sets])
 
 
-def plain_metrics(
-    outcomes: list[Outcome], gold: list[Record], present: list[str], parsed_present: list[str]
-) -> dict[str, float]:
+def present(gold: list[Record]) -> list[str]:
+    """The labels that some record has."""
+    return [label for label in GOEMOTIONS.labels if any(label in r.labels for r in gold)]
+
+
+def plain_metrics(outcomes: list[Outcome], gold: list[Record]) -> dict[str, float]:
     """The goemotions metrics of some records, one at a time, by scikit-learn and scipy."""
     labels = list(GOEMOTIONS.labels)
     y = indicators([r.labels for r in gold], labels)
     p = indicators([o.reply.labels if isinstance(o, Parsed) else () for o in outcomes], labels)
     parsed = np.array([isinstance(o, Parsed) for o in outcomes])
-    chosen, of_parsed = ([labels.index(label) for label in names] for names in (present, parsed_present))
+    parsed_gold = [r for r, ok in zip(gold, parsed, strict=True) if ok]
+    chosen, of_parsed = ([labels.index(label) for label in present(part)] for part in (gold, parsed_gold))
     x = np.array([r.vad.triple for r in gold if r.vad])
     z = np.array([o.reply.triple if isinstance(o, Parsed) else CONSTANT for o in outcomes])
     rmse, rmse_constant = np.sqrt(((x - z) ** 2).mean()), np.sqrt(((x - x.mean(axis=0)) ** 2).mean())
@@ -97,22 +101,23 @@ def test_every_metric_and_interval_equals_a_plain_loop_over_the_same_resamples()
     outcomes, gold = random_case(40, seed=1)
     scores = score(outcomes, gold, constant=CONSTANT, resamples=30, seed=5)
 
-    present = [label for label in GOEMOTIONS.labels if any(label in r.labels for r in gold)]
-    parsed_gold = [r for r, o in zip(gold, outcomes, strict=True) if isinstance(o, Parsed)]
-    parsed_present = [label for label in GOEMOTIONS.labels if any(label in r.labels for r in parsed_gold)]
-    assert scores.labels_scored == tuple(present)
-    expected = plain_metrics(outcomes, gold, present, parsed_present)
-    assert scores.metrics == pytest.approx(expected, abs=1e-12)
+    assert scores.labels_scored == tuple(present(gold))
+    assert scores.metrics == pytest.approx(plain_metrics(outcomes, gold), abs=1e-12)
 
     loop = []
     for weights in np.concatenate(list(resample_weights(40, 30, seed=5))).astype(int):
         rows = np.repeat(np.arange(40), weights)
-        drawn = [outcomes[i] for i in rows], [gold[i] for i in rows]
-        loop.append(plain_metrics(*drawn, present, parsed_present))
+        loop.append(plain_metrics([outcomes[i] for i in rows], [gold[i] for i in rows]))
     for name, estimate in scores.estimates.items():
         samples = [values[name] for values in loop]
         np.testing.assert_allclose(estimate.samples, samples, atol=1e-12, err_msg=name)
         assert scores.intervals[name] == pytest.approx(tuple(np.quantile(samples, [0.025, 0.975])), abs=1e-12)
+
+
+def test_a_perfect_score_on_rare_labels_has_no_interval_below_it() -> None:
+    gold = [record([label]) for label in GOEMOTIONS.labels]
+    scores = score([reply(label) for label in GOEMOTIONS.labels], gold, constant=CONSTANT, resamples=50)
+    assert scores.intervals["strict_macro_f1"] == scores.intervals["strict_macro_recall"] == (1.0, 1.0)
 
 
 def test_the_same_seed_gives_the_same_scores_and_json_has_no_nan() -> None:

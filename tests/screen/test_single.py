@@ -32,7 +32,7 @@ def no_progress(_what: str, _more: int, _total: int) -> None:
 
 
 def read(text: str) -> list[tuple[str, str]]:
-    return [(request.id, request.text) for request in read_requests(None, io.StringIO(text))]
+    return [(request.id, request.text) for request in read_requests(None, io.BytesIO(text.encode()))]
 
 
 def test_lines_are_texts_or_json() -> None:
@@ -43,7 +43,7 @@ def test_lines_are_texts_or_json() -> None:
 
 def test_context_is_read_and_gold_passed_over() -> None:
     line = json.dumps({"text": "a", "context": ["before"], "labels": ["joy"], "vad": {"v": 0.1, "a": 0.2, "d": 0.3}})
-    assert read_requests(None, io.StringIO(line)) == [Request(id="1", text="a", context=("before",))]
+    assert read_requests(None, io.BytesIO(line.encode())) == [Request(id="1", text="a", context=("before",))]
 
 
 @pytest.mark.parametrize(
@@ -62,15 +62,17 @@ def test_bad_input_is_named_with_its_line(tmp_path: Path, content: bytes, messag
     file = tmp_path / "in.jsonl"
     file.write_bytes(content)
     with pytest.raises(EmoLoomError, match=message) as caught:
-        read_requests(file, io.StringIO())
+        read_requests(file, io.BytesIO())
     assert caught.value.where.startswith(str(file))
 
 
 def test_a_missing_file_and_empty_input_are_user_errors(tmp_path: Path) -> None:
-    with pytest.raises(EmoLoomError, match="cannot read: No such file"):
-        read_requests(tmp_path / "no", io.StringIO())
+    with pytest.raises(EmoLoomError, match="cannot read the file: No such file"):
+        read_requests(tmp_path / "no", io.BytesIO())
     with pytest.raises(EmoLoomError, match="standard input: there is no text"):
-        read_requests(None, io.StringIO(""))
+        read_requests(None, io.BytesIO())
+    with pytest.raises(EmoLoomError, match="standard input: not UTF-8 at byte 4"):
+        read_requests(None, io.BytesIO(b"well\xff"))
 
 
 @pytest.fixture

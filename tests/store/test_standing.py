@@ -9,7 +9,7 @@ import pytest
 from tests.store.conftest import KEYS, PLAN, finish
 
 from emoloom.errors import EmoLoomError
-from emoloom.store.run import RunFolder
+from emoloom.store.run import LEADERBOARD, RunFolder
 from emoloom.store.standing import cells_done, disk_use, leftovers, prune, state
 
 
@@ -22,6 +22,8 @@ def test_a_run_is_finished_running_stopped_or_damaged(tmp_path: Path, run: RunFo
         journal.record("failed", key=KEYS[0], files={})
         assert state(stopped) == f"running by process {os.getpid()}"
     assert state(stopped) == "stopped: 1 of 2 cells done"
+    with pytest.raises(EmoLoomError, match="has not come to its end"):
+        stopped.read_json(LEADERBOARD)
     journal_file = stopped.path / "journal.jsonl"
     journal_file.write_bytes(b"{}\n" + journal_file.read_bytes())
     assert state(stopped) == "damaged: journal.jsonl:1"

@@ -28,7 +28,7 @@ def predict(
     from emoloom.cli.progress import TerminalProgress
     from emoloom.screen.single import open_model, predict_lines, read_requests
 
-    requests = read_requests(source, sys.stdin)
+    requests = read_requests(source, sys.stdin.buffer)
     with TerminalProgress() as progress:
         opened = open_model(model, run, readout, progress.say, trust=bool(trust_remote_code))
         for line in predict_lines(opened, requests, progress):

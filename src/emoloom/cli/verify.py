@@ -30,7 +30,7 @@ def verify(
 
     checked = check(run)
     findings = checked.findings
-    replayed = f"no reply replayed{', since files have changed' if findings and replay else ''}"
+    replayed = f"no reply replayed{', since the files do not hold' if findings and replay else ''}"
     if replay and not findings:
         import random
 
@@ -42,7 +42,7 @@ def verify(
         replayed = f"{done} replies replayed"
     for finding in findings:
         typer.echo(str(finding))
-    verdict = f"{len(findings)} findings" if findings else "nothing found"
+    verdict = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}" if findings else "nothing found"
     typer.echo(f"{run}: {checked.files} files, {checked.events} journal events, {replayed}: {verdict}")
     if findings:
         raise typer.Exit(DIFFERS)

@@ -66,7 +66,8 @@ def load(name: str, split: str, data_dir: Path | None = None, *, whole: bool = F
         others = {} if whole else corpus.gives_way.get(split, {})
         draft = reading.draft.without({why: _read(corpus, other, data_dir).draft for why, other in others.items()})
     if not draft.records:
-        raise EmoLoomError(f"no usable row in split {split}", where=reading.source)
+        inside = "" if name.startswith(JSONL) else f" in split {split}"
+        raise EmoLoomError(f"no usable row{inside}", where=reading.source, remedy="See `emoloom data check`.")
     return draft.finish(name, split, sha256=reading.sha256, source=reading.source)
 
 
@@ -98,7 +99,7 @@ def available(data_dir: Path | None = None) -> dict[str, str]:
 
 
 def _corpus(name: str) -> Corpus:
-    if name not in CORPORA and Path(name).suffix == ".jsonl":
+    if name not in CORPORA and (Path(name).suffix == ".jsonl" or Path(name).is_file()):
         raise EmoLoomError("a file is not a corpus's name", where=name, remedy=f"Write {JSONL}{name}.")
     if name not in CORPORA:
         raise unknown_name("corpus", name, [*CORPORA, f"{JSONL}FILE"])

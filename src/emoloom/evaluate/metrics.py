@@ -51,21 +51,28 @@ class LabelCounts:
         """(R, k); 0 for a label that is neither in gold nor predicted."""
         return _ratio(2 * self.hits, self.gold + self.predicted, 0.0)
 
-    def macro_f1(self, scored: Bools) -> Floats:
-        """Mean F1 over the labels that ``scored`` (k,) selects, (R,); NaN without labels or records."""
-        return self._macro(self.f1, scored)
+    @property
+    def macro_f1(self) -> Floats:
+        """Mean F1 over the labels with gold support, (R,); NaN where none has any.
 
-    def macro_recall(self, scored: Bools) -> Floats:
-        """Mean recall over the labels that ``scored`` (k,) selects, (R,); NaN without labels or records."""
-        return self._macro(self.recall, scored)
+        A resample averages over the labels that it holds: counting a rare one that was not drawn as 0 would lower all
+        resamples against the sample, down to intervals that lie below their own figure.
+        """
+        return self._macro(self.f1)
+
+    @property
+    def macro_recall(self) -> Floats:
+        """Mean recall over the labels with gold support, (R,); NaN where none has any."""
+        return self._macro(self.recall)
 
     def micro_f1(self, scored: Bools) -> Floats:
         """F1 of all decisions on the labels that ``scored`` (k,) selects, (R,); NaN without records."""
         hits, total = self.hits[:, scored].sum(axis=1), (self.gold + self.predicted)[:, scored].sum(axis=1)
         return np.where(self.n > 0, _ratio(2 * hits, total, 0.0), np.nan)
 
-    def _macro(self, values: Floats, scored: Bools) -> Floats:
-        return _ratio(values[:, scored].sum(axis=1), np.where(self.n > 0, float(scored.sum()), 0.0), np.nan)
+    def _macro(self, values: Floats) -> Floats:
+        supported = self.gold > 0
+        return _ratio((values * supported).sum(axis=1), supported.sum(axis=1), np.nan)
 
 
 def label_counts(gold: Bools, predicted: Bools, weights: Floats) -> LabelCounts:

@@ -153,7 +153,7 @@ def score(
             for name, value in values.items()
         },
         space=labels.space.name if labels else None,
-        labels_scored=labels.scored_names if labels else (),
+        labels_scored=labels.scored if labels else (),
         per_label=labels.table() if labels else (),
         per_axis=vad.table() if vad else (),
         failures=_tally(outcome.reason for outcome in outcomes if isinstance(outcome, Failure)),
@@ -195,15 +195,14 @@ class _LabelTask:
         """Metric name to its values (R,) under ``weights`` (R, n)."""
         strict = label_counts(self.gold, self.predicted, weights[:, self.rows])
         parsed_rows = self.rows[self.parsed]
-        gold_of_parsed = self.gold[self.parsed]
-        parsed = label_counts(gold_of_parsed, self.predicted[self.parsed], weights[:, parsed_rows])
+        parsed = label_counts(self.gold[self.parsed], self.predicted[self.parsed], weights[:, parsed_rows])
         every = np.ones(len(self.labels), dtype=np.bool_)
         found = {
-            "strict_macro_f1": strict.macro_f1(self.scored),
-            "strict_macro_recall": strict.macro_recall(self.scored),
+            "strict_macro_f1": strict.macro_f1,
+            "strict_macro_recall": strict.macro_recall,
             "strict_micro_f1": strict.micro_f1(every),
-            "parsed_macro_f1": parsed.macro_f1(_present(gold_of_parsed)),
-            "parsed_macro_recall": parsed.macro_recall(_present(gold_of_parsed)),
+            "parsed_macro_f1": parsed.macro_f1,
+            "parsed_macro_recall": parsed.macro_recall,
             "parsed_micro_f1": parsed.micro_f1(every),
         }
         if self.space.neutral in self.labels:
@@ -212,13 +211,9 @@ class _LabelTask:
         return found
 
     @property
-    def scored(self) -> Bools:
-        """The labels with gold support in the whole sample, (k,): fixed, so that all resamples average over the same."""
-        return _present(self.gold)
-
-    @property
-    def scored_names(self) -> tuple[str, ...]:
-        return tuple(label for label, scored in zip(self.labels, self.scored, strict=True) if scored)
+    def scored(self) -> tuple[str, ...]:
+        """The labels with gold support."""
+        return tuple(label for label, having in zip(self.labels, self.gold.T, strict=True) if having.any())
 
     def table(self) -> tuple[LabelScore, ...]:
         counts = label_counts(self.gold, self.predicted, np.ones((1, len(self.rows))))
@@ -306,12 +301,6 @@ def _one_taxonomy(records: Iterable[Record]) -> Taxonomy:
 
 def _reply_labels(outcome: Outcome, space: Taxonomy) -> tuple[str, ...]:
     return convert(outcome.reply.labels, GOEMOTIONS, space) if isinstance(outcome, Parsed) else ()
-
-
-def _present(gold: Bools) -> Bools:
-    """The labels that some record has, (k,), for indicators (n, k)."""
-    present: Bools = np.logical_or.reduce(gold, axis=0)
-    return present
 
 
 def _defined(value: np.float64) -> float | None:

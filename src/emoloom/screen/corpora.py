@@ -148,7 +148,9 @@ def load_corpora(config: ScreenConfig, teacher: Teacher, recipes: Sequence[Recip
     kept = [record for record in usable if normalise(record.text) not in held_out]
     if not kept:
         raise EmoLoomError(
-            "every training record is also judged", where=", ".join(config.train), remedy="Train on another split."
+            "every training record is also judged",
+            where=", ".join(config.train),
+            remedy="Train on other records, or judge others.",
         )
     order = _sample(kept, None, config.seed)
     seen = held_out | {normalise(record.text) for record in kept}

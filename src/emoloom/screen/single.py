@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO, get_args
+from typing import BinaryIO, get_args
 
 from emoloom.assets.cache import Say
 from emoloom.config import Readout as ReadoutName
@@ -15,6 +15,7 @@ from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.data import jsonl
+from emoloom.data.files import decode, read_bytes
 from emoloom.errors import EmoLoomError, unknown_name
 from emoloom.evaluate.score import Scores
 from emoloom.lexicon.load import load_teacher
@@ -126,7 +127,7 @@ def predict_lines(opened: Opened, requests: Sequence[Request], progress: Progres
             yield json.dumps({"id": request.id, "error": outcome.reason, "reply": answer.reply}, ensure_ascii=False)
 
 
-def read_requests(source: Path | None, stdin: TextIO) -> list[Request]:
+def read_requests(source: Path | None, stdin: BinaryIO) -> list[Request]:
     """The requests of a file or of standard input: JSON lines (each beginning with ``{``) or plain texts, one a line.
 
     Plain texts are numbered from 1; empty lines are left out.
@@ -135,12 +136,7 @@ def read_requests(source: Path | None, stdin: TextIO) -> list[Request]:
         EmoLoomError: the file cannot be read, a JSON line is malformed (with its number), or there is no text.
     """
     where = str(source or "standard input")
-    try:
-        content = source.read_text(encoding="utf-8-sig") if source else stdin.read()
-    except OSError as error:
-        raise EmoLoomError(f"cannot read: {error.strerror}", where=where, remedy="Check the file's name.") from error
-    except UnicodeDecodeError as error:
-        raise EmoLoomError(f"not UTF-8 at byte {error.start}", where=where, remedy="Convert it.") from error
+    content = decode(read_bytes(source) if source else stdin.read(), where)
     lines = [(n, line.strip()) for n, line in enumerate(content.split("\n"), start=1) if line.strip()]
     if not lines:
         raise EmoLoomError("there is no text", where=where, remedy="Give one text a line, or JSON lines.")

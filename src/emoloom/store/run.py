@@ -249,6 +249,12 @@ class RunFolder:
         Raises:
             EmoLoomError: it is absent or damaged, or no such file of this version of EmoLoom.
         """
+        if not (self.path / name).exists() and (self.path / MANIFEST).exists():
+            raise EmoLoomError(
+                f"the run has no {name}: it has not come to its end",
+                where=str(self.path),
+                remedy="Give the command again that began it; `emoloom runs` tells how far it is.",
+            )
         return _read_fields(self.path / name, _KEYS[name])
 
 
