@@ -169,6 +169,6 @@ def test_drawing_twice_gives_the_same_bytes(run: RunFolder) -> None:
 def test_an_unfinished_run_has_no_report(run: RunFolder) -> None:
     (run.path / "report.html").unlink()
     (run.path / "leaderboard.json").unlink()
-    with pytest.raises(EmoLoomError, match=r"leaderboard\.json: cannot read"):
+    with pytest.raises(EmoLoomError, match=r"no leaderboard\.json: it has not come to its end"):
         write_report(run)
     assert not (run.path / "report.html").exists()

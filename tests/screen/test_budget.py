@@ -264,7 +264,7 @@ RACE = {"rungs": 2, "dev_limit": 2}
 
 @pytest.mark.parametrize(
     ("limit", "changes"),
-    [("20examples", {}), ("2600tokens", {}), ("14examples", RACE), ("1900tokens", RACE), ("3100tokens", RACE)],
+    [("20examples", {}), ("2000tokens", {}), ("14examples", RACE), ("1900tokens", RACE), ("3100tokens", RACE)],
 )
 def test_a_limited_run_that_is_killed_again_and_again_ends_as_it_would_have(
     limit: str, changes: dict[str, Any], two: Screening, monkeypatch: pytest.MonkeyPatch

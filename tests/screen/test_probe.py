@@ -138,7 +138,7 @@ def run_probe(folder: Path, records: Sequence[Record], at: Path) -> tuple[dict[s
 def test_an_interrupted_probe_goes_on_with_the_packs_that_are_left(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packing, "PACK_TOKENS", 100)
+    monkeypatch.setattr(packing, "PACK_TOKENS", 70)
     records = records_of(hidden_states(8, 2))
     whole, progress = run_probe(folder, records, tmp_path / "whole")
     assert sum(more for more, _ in progress) == 8
