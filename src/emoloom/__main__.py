@@ -11,7 +11,7 @@ import sys
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Has glibc keep large freed blocks: every forward asks for the same ones, and page faults cost a fifth of its time."""
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
@@ -22,7 +22,7 @@ def _keep_freed_memory() -> None:
 
 def main() -> None:
     """Runs the command line."""
-    _keep_freed_memory()
+    keep_freed_memory()
     for library in ("TRANSFORMERS", "HF_HUB"):
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
     from emoloom.cli.app import run
