@@ -90,7 +90,7 @@ def test_settings_that_do_not_go_together_are_told_without_the_whole_file(file: 
 
 
 def test_a_misspelt_readout_is_told_once(file: Path) -> None:
-    with pytest.raises(EmoLoomError, match="score") as caught:
+    with pytest.raises(EmoLoomError, match=r"readout\.0 is 'score'") as caught:
         load(file, "model: [pypi:a]\nreadout: [score]\n")
     assert "Also" not in str(caught.value)
 
