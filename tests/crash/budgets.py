@@ -24,9 +24,9 @@ from emoloom.store.check import check
 from emoloom.store.run import RunFolder
 from emoloom.store.standing import CLOSING
 
-# Of a screening of which nothing is cut, on two cores: seconds, examples and tokens.
-_WHOLE = {"s": 80.0, "examples": 2 * (300 + 120 + 40 + 200), "tokens": 250_000.0}
 _TOLERANCE, _SECONDS = 0.02, 5.0
+# Of what a screening takes of which nothing is cut.
+_LEAST, _MOST = 0.4, 1.1
 
 
 def main() -> None:
@@ -38,13 +38,14 @@ def main() -> None:
     options = parser.parse_args()
     rng = random.Random(options.seed)
     models = [quick_model(options.folder / f"tiny-{seed}", seed=seed) for seed in range(2)]
+    whole = take_whole(options.folder / "whole", models)
+    print(json.dumps(whole), file=sys.stderr, flush=True)
     found = []
     for number in range(options.screenings):
         unit = ("s", "s", "examples", "tokens")[number % 4]
-        limit = int(_WHOLE[unit] * rng.uniform(0.25, 1.1))
-        killed = (
-            rng.uniform(0.3, 0.9) * limit if number % 2 and unit == "s" else rng.uniform(8, 30) if number % 2 else None
-        )
+        share = rng.uniform(_LEAST, _MOST)
+        limit = int(whole[unit] * share)
+        killed = rng.uniform(0.3, 0.9) * min(share, 1.0) * whole["s"] if number % 2 else None
         found.append(screen(options.folder / f"run-{number}", models, unit, limit, killed))
         print(json.dumps(found[-1]), file=sys.stderr, flush=True)
     bad = [one for one in found if not one["within"] or not one["valid"]]
@@ -52,30 +53,44 @@ def main() -> None:
     sys.exit(bool(bad))
 
 
+def command_of(out: Path, models: list[Path], *flags: str) -> list[str]:
+    """The screening that is put under budgets."""
+    command = [sys.executable, "-m", "emoloom", "screen", "--train-limit", "300", "--limit", "120"]
+    command += ["--zero-shot-limit", "40", "--eval", "starter:test", "--out", str(out), *flags]
+    return command + [part for model in models for part in ("--model", f"path:{model}")]
+
+
+def take_whole(out: Path, models: list[Path]) -> dict[str, float]:
+    """What the screening takes without a budget: seconds, examples and tokens."""
+    began = time.monotonic()
+    subprocess.run(command_of(out, models), capture_output=True, check=True)
+    seconds = time.monotonic() - began
+    return {"s": seconds, **spent_of(RunFolder(out))}
+
+
+def spent_of(run: RunFolder) -> dict[str, float]:
+    """The examples and tokens that a run's cells took."""
+    cells = run.timings()["spent"]["cells"].values()
+    return {kind: sum(cell[kind] for cell in cells) for kind in ("examples", "tokens")}
+
+
 def screen(out: Path, models: list[Path], unit: str, limit: int, killed: float | None) -> dict[str, Any]:
     """One screening under a budget: what it spent and what it left."""
-    command = [sys.executable, "-m", "emoloom", "screen", "--train-limit", "300", "--limit", "120"]
-    command += ["--zero-shot-limit", "40", "--eval", "starter:test", "--out", str(out), "--budget", f"{limit}{unit}"]
-    for model in models:
-        command += ["--model", f"path:{model}"]
-    began = time.monotonic()
-    seconds = 0.0
+    command = command_of(out, models, "--budget", f"{limit}{unit}")
+    began, died = time.monotonic(), False
     if killed is not None:
         try:
             subprocess.run(command, capture_output=True, timeout=killed, check=False)
         except subprocess.TimeoutExpired:
-            seconds = time.monotonic() - began
-    began = time.monotonic()
+            died = True
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    seconds += time.monotonic() - began
-    figures: dict[str, Any] = {"unit": unit, "limit": limit, "killed": bool(killed), "code": done.returncode}
+    seconds = time.monotonic() - began
+    figures: dict[str, Any] = {"unit": unit, "limit": limit, "killed": died, "code": done.returncode}
     run = RunFolder(out)
     if done.returncode == 2 and "does not pay for one trained candidate" in done.stderr:
         return figures | {"refused": True, "within": not out.exists(), "valid": True, "spent": 0.0}
     try:
-        spent = run.timings()["spent"]
-        cells = spent["cells"].values()
-        used = {"s": seconds, **{kind: sum(cell[kind] for cell in cells) for kind in ("examples", "tokens")}}[unit]
+        used = {"s": seconds, **spent_of(run)}[unit]
         board = run.read_json("leaderboard.json")
         valid = done.returncode == 0 and not check(out).findings and tells_all(run)
         cut = [f"{row['candidate'].rpartition('/')[2]} {row['stage']}" for row in board["cut"]]
