@@ -21,14 +21,17 @@ FULL, PLAIN = "full", "plain"
 
 
 def ablation_arms(config: AblationConfig) -> tuple[Arm, ...]:
-    """``full``, ``plain`` and ``no-PART`` for every part that the recipe has, each with its seeds: ``ARM/SEED``."""
+    """``full``, ``plain`` and ``no-PART`` for every part that the recipe has, each with its seeds: ``ARM/SEED``.
+
+    Seed by seed, so that a run that is stopped early has compared all arms by the first one.
+    """
     full = config.recipe
     recipes = {FULL: full, PLAIN: full.without(*PARTS)}
-    recipes |= {f"no-{part}": full.without(part) for part in PARTS}
+    recipes |= {f"no-{part}": without for part in PARTS if (without := full.without(part)) != full}
     seeds = {name: config.seeds if name in (FULL, PLAIN) else config.part_seeds for name in recipes}
     return tuple(
         Arm(f"{name}/{seed}", recipe, seed)
+        for seed in range(max(seeds.values()))
         for name, recipe in recipes.items()
-        if name in (FULL, PLAIN) or recipe != full
-        for seed in range(seeds[name])
+        if seed < seeds[name]
     )
