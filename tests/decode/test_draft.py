@@ -17,7 +17,7 @@ from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.decode.draft import ReplyDrafter, repeat
 from emoloom.decode.fast import Counts, Proposal, Seen, decode_fast, self_test
 from emoloom.decode.memory import Memory
-from emoloom.decode.rationale import complete, words_of
+from emoloom.decode.rationale import complete, complete_gloss, words_of
 from emoloom.model.prompts import Prompter
 
 PROMPTER = tiny.make_prompter()
@@ -178,10 +178,6 @@ def test_what_came_behind_another_word_is_dropped() -> None:
     [
         "Sure! ",
         '{"labels": ["joy"',
-        '{"labels":["wrath"],"vad":',
-        '{"labels":["wrath","',
-        '{"labels":[]',
-        '{"labels":["joy","joy',
         '{"labels":["joy",]',
         '{"labels":["joy""love"]',
         suggest(("joy",)) + "}",
@@ -190,6 +186,20 @@ def test_what_came_behind_another_word_is_dropped() -> None:
 def test_unlikely_replies_are_continued_by_repetition(written: str) -> None:
     generated = PROMPTER.encode_reply(written)[:-1]
     assert tokens_after(generated) == repeat([*PROMPTER.prefix, *PROMPT, *generated])
+
+
+@pytest.mark.parametrize(
+    ("written", "closing", "like"),
+    [
+        ('{"labels":["wrath"]', "", "joy"),
+        ('{"labels":["wrath', '"]', "joy"),
+        ('{"labels":["wrath","love"', "]", "love"),
+        ('{"labels":["joy","joy', '"]', "joy"),
+        ('{"labels":[]', "", "joy"),
+    ],
+)
+def test_made_up_labels_are_followed_as_others_are(written: str, closing: str, like: str) -> None:
+    assert drafted(written) == closing + suggest((like,)).partition("]")[2]
 
 
 def test_repetition_looks_into_finished_replies() -> None:
@@ -244,7 +254,24 @@ def is_beginning(begun: str, word: str) -> bool:
 )
 def test_a_begun_rationale_goes_on_with_words_of_the_text(written: str, expected: str) -> None:
     words = words_of("Such a day of patience")
-    assert complete(written, "joy", ["such", "day"], words, 2, is_beginning) == expected
+    begun, colon, _ = written.partition(":")
+    gloss = begun if colon else complete_gloss(begun, ["joy"], is_beginning)
+    assert complete(written, gloss, ["such", "day"], words, 2, is_beginning) == expected
+
+
+@pytest.mark.parametrize(
+    ("begun", "expected"),
+    # What is likely first, then the glosses that training writes, then the labels' names.
+    [
+        ("", "strong wind"),
+        ("strong", "strong wind"),
+        ("strong d", "strong displeasure"),
+        ("optim", "optimism"),
+        ("q", "q"),
+    ],
+)
+def test_a_begun_gloss_is_completed(begun: str, expected: str) -> None:
+    assert complete_gloss(begun, ["strong wind"], is_beginning) == expected
 
 
 def test_one_telling_word_stands_for_all_cues() -> None:
@@ -264,7 +291,8 @@ def test_gloss_and_number_of_cues_come_from_finished_replies() -> None:
     ]
     memory = remembering(*lines)
     assert memory.cues == 3
-    assert memory.gloss('{"labels":["joy"]') == "glee"
+    assert memory.glosses('["joy"]') == []
+    assert memory.glosses('{"labels":["joy"]') == ["glee"] == memory.glosses()
     assert drafted('{"labels":["joy"]', memory).endswith('"rationale":"glee: such a day, such a day, such a day"}')
     assert drafted('{"labels":["love"]', memory).endswith('"rationale":"love: such a day, such a day, such a day"}')
 

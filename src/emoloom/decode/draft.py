@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 from emoloom.decode.fast import Proposal, Seen
 from emoloom.decode.memory import END, FIXED_WIDTH, LABELS, Memory, agreement
-from emoloom.decode.rationale import complete, parts
+from emoloom.decode.rationale import complete, complete_gloss, parts
 from emoloom.model.packing import Branch
 from emoloom.model.prompts import Prompter
 
 Suggest = Callable[[tuple[str, ...]], str]
 """The whole reply line that is likely for a text, given its labels."""
 
-_GLOSS = re.compile(r'"rationale":"[^":]*:')
-_OPEN_LABELS = re.compile(r'\{"labels":\[((?:"[a-z ]+",)*)"([a-z ]*)$')
+_GLOSS = re.compile(r'"rationale":"([^":]*):')
+_OPEN_LABELS = re.compile(r'\{"labels":\[((?:"[a-z ]+",)*)"([a-z ]*)("?)$')
 # The words of a text that are tried for the first cue.
 _TRIED = 6
 # Longest run of tokens that is looked up in what was already written, and how many are copied from there.
@@ -39,21 +42,27 @@ class ReplyDrafter:
         those that may be its cues, likeliest first."""
         self._prompter = prompter
         self._labels = labels
+        self._openings = _openings(prompter, tuple(labels))
         self._suggest = suggest
         self._memory = memory
         self._prompt = prompt
         self._words = words
         self._noted = False
-        # How the model would probably begin the cues.
+        # How the model would probably begin the cues, and the gloss where it would not be the drafted one, by the reply's labels.
         self._cues = ""
-        # Tokens of the last draft up to its first cue.
+        self._meant: dict[str, str] = {}
+        # The last draft's labels; its tokens up to the gloss and up to the first cue.
+        self._opening = ""
+        self._to_gloss: int | None = None
         self._to_cues: int | None = None
 
     def __call__(self, generated: list[int], seen: Seen) -> Proposal:
         self._look(seen)
         self._note(written := self._prompter.decode(generated))
-        mended = [] if self._memory.knows(written) else self._mended(generated, seen)
-        tokens = [*mended, *self._go_on([*generated, *mended])]
+        known = self._told(generated, seen)
+        if not known and not self._memory.knows(written):
+            known = self._mended(generated, seen)
+        tokens = [*known, *self._go_on([*generated, *known])]
         return Proposal(tokens, self._branches(generated, tokens))
 
     def finish(self, generated: list[int]) -> None:
@@ -70,14 +79,29 @@ class ReplyDrafter:
             self._noted = True
 
     def _look(self, seen: Seen) -> None:
-        """Takes in which cues the model would have written: they depend on the text, hardly on labels and numbers before them."""
-        at, drafted = self._to_cues, list(seen.proposal.tokens)
+        """Takes in which gloss and cues the model would have written: the gloss depends on the labels, cues on the text, both
+        hardly on what else stands before them."""
+        start, at, drafted = self._to_gloss, self._to_cues, list(seen.proposal.tokens)
         if at is None or at >= len(drafted):
             return
+        changed = (step for step in range(at if start is None else start, at) if seen.wanted[step] != drafted[step])
+        if (step := next(changed, None)) is not None:
+            self._meant[self._opening] = self._spelled(drafted[:start], [*drafted[start:step], seen.wanted[step]])
         cues = [seen.wanted[at]]
         while (further := seen.after(at, cues)) is not None:
             cues.append(further)
-        self._cues = self._prompter.decode(drafted[:at] + cues)[len(self._prompter.decode(drafted[:at])) :]
+        self._cues = self._spelled(drafted[:at], cues)
+
+    def _spelled(self, before: list[int], tokens: list[int]) -> str:
+        """The text of ``tokens`` behind others."""
+        return self._prompter.decode([*before, *tokens])[len(self._prompter.decode(before)) :]
+
+    def _told(self, generated: list[int], seen: Seen) -> list[int]:
+        """What the model would have written behind its last token, where a branch had asked."""
+        way = generated[-1:]
+        while way and (further := seen.after(seen.kept, way)) is not None:
+            way.append(further)
+        return way[1:]
 
     def _mended(self, generated: list[int], seen: Seen) -> list[int]:
         """What the model would have had of the last draft, behind the token that it changed first, as far as it changed numbers.
@@ -102,10 +126,16 @@ class ReplyDrafter:
         return self._prompter.decode([token]).isdigit()
 
     def _branches(self, generated: list[int], tokens: list[int]) -> list[Branch]:
-        """Other words in place of the drafted first cue, each with the comma behind it: what the model says there tells how the
-        cues go on as soon as the first is known."""
+        """Before any label, the token that several begin with: what the model says there tells them apart. Later, other words in
+        place of the drafted first cue, each with the comma behind it, which tell how the cues go on as soon as the first is
+        known."""
+        if not generated:
+            return [(len(tokens), [stem]) for stem in self._openings.stems]
         line = self._prompter.decode([*generated, *tokens])
         gloss = _GLOSS.search(line)
+        labels = LABELS.match(line)
+        self._opening = labels[0] if labels else ""
+        self._to_gloss = self._step(line[: gloss.start(1)], generated, tokens) if gloss else None
         self._to_cues = self._step(line[: gloss.end()], generated, tokens) if gloss else None
         if gloss is None or self._to_cues is None or self._cues:
             return []
@@ -122,7 +152,7 @@ class ReplyDrafter:
     def _go_on(self, generated: list[int]) -> list[int]:
         written = self._prompter.decode(generated)
         if not written and not self._memory.usual:
-            return self._opening()
+            return list(self._openings.shared)
         line = self._complete(written or self._memory.usual)
         if line is None:
             return repeat([*self._memory.tokens, *self._prompter.prefix, *self._prompt, *generated])
@@ -132,51 +162,77 @@ class ReplyDrafter:
         # The model spelled the same text with other tokens.
         return self._prompter.encode_reply(line[len(written) :])
 
-    def _opening(self) -> list[int]:
-        """The tokens with which replies begin, whatever their labels: a longer draft would mostly have the wrong ones."""
-        one, other = (self._prompter.encode_reply(self._suggest((self._labels[i],))) for i in (0, -1))
-        return one[: agreement(one, other)]
-
     def _complete(self, written: str) -> str | None:
         """A whole reply line that begins with ``written``, or None where none is likely."""
-        closed = LABELS.match(written)
-        if closed:
-            labels = tuple(json.loads(closed[1]))
-            return self._with_labels(written, labels, closed[0]) if labels and self._known(labels) else None
+        if closed := LABELS.match(written):
+            return self._with_labels(written, json.loads(closed[1]), closed[0])
         opened = _OPEN_LABELS.match(written)
-        before = tuple(json.loads(f"[{opened[1].rstrip(',')}]")) if opened else ()
-        begun = opened[2] if opened else ""
-        for label in self._labels if self._known(before) else ():
-            if label.startswith(begun) and label not in before:
-                line = self._suggest((*before, label))
-                if line.startswith(written):
-                    return self._with_labels(written, (*before, label), line[: line.index("]") + 1])
-        return None
+        before, begun = (json.loads(f"[{opened[1].rstrip(',')}]"), opened[2]) if opened else ([], "")
+        if opened and opened[3]:
+            return self._with_labels(written, [*before, begun], f"{written}]")
+        following = [label for label in self._labels if label.startswith(begun) and label not in before]
+        for fits in (self._begins, _goes_on):
+            for label in following:
+                opening = '{"labels":' + json.dumps([*before, label], separators=(",", ":"))
+                if fits(written, opening):
+                    return self._with_labels(written, [*before, label], opening)
+        return self._with_labels(written, before, f'{written}"]') if opened else None
 
-    def _with_labels(self, written: str, labels: tuple[str, ...], opening: str) -> str | None:
-        line = self._suggest(labels)
+    def _with_labels(self, written: str, labels: Sequence[str], opening: str) -> str | None:
+        # Models make up labels, too, which nothing is suggested for.
+        known = tuple(label for label in labels if label in self._labels) or tuple(self._labels[:1])
+        line = opening + self._suggest(known).partition("]")[2]
         width = len(opening) + FIXED_WIDTH
         likely = line[width:].removesuffix(END)
         begun = written[width:]
         gloss, cues = parts(likely)
-        gloss = self._memory.gloss(opening) or gloss
+        spelled, colon, _ = begun.partition(":")
+        if not colon:
+            told = self._meant.get(opening, "")
+            known = [*self._memory.glosses(opening), gloss, *self._memory.glosses()]
+            spelled = complete_gloss(told if told.startswith(begun) else begun, known, self._gloss_begins)
+        gloss = spelled
         if self._cues and f"{gloss}:{self._cues}".startswith(begun):
             begun = f"{gloss}:{self._cues}"
         closed, quote, _ = begun.partition('"')
         count = self._memory.cues or len(cues)
-        rationale = closed if quote else complete(begun, gloss, cues, self._words, count, self._begins)
+        expected = cues or self._words[: self._memory.cues]
+        rationale = closed if quote else complete(begun, gloss, expected, self._words, count, self._word_begins)
         if not (rationale + END).startswith(written[width:]):
             return None
         head = self._memory.head(opening, written) or line[:width]
         return written + (_nearest(head, written) + rationale + END)[len(written) :]
 
-    def _begins(self, begun: str, word: str) -> bool:
-        """Whether a word begins with these tokens: one that is a token of its own does not begin with another."""
-        tokens = self._prompter.encode_reply(f" {begun}")[:-1] if begun else []
-        return word.startswith(begun) and self._prompter.encode_reply(f" {word}")[: len(tokens)] == tokens
+    def _begins(self, begun: str, whole: str) -> bool:
+        """Whether a text begins with another's tokens: a word that is one token does not begin with a part of it."""
+        tokens = self._prompter.encode_reply(begun)[:-1]
+        return _goes_on(begun, whole) and self._prompter.encode_reply(whole)[: len(tokens)] == tokens
 
-    def _known(self, labels: Sequence[str]) -> bool:
-        return all(label in self._labels for label in labels)
+    def _gloss_begins(self, begun: str, gloss: str) -> bool:
+        return self._begins(f':"{begun}', f':"{gloss}')
+
+    def _word_begins(self, begun: str, word: str) -> bool:
+        return not begun or self._begins(f" {begun}", f" {word}")
+
+
+@dataclass(frozen=True)
+class _Openings:
+    """How replies begin: the tokens before any label, ``shared`` by all, and the ``stems`` with which several labels begin."""
+
+    shared: tuple[int, ...]
+    stems: tuple[int, ...]
+
+
+@lru_cache(maxsize=1)
+def _openings(prompter: Prompter, labels: tuple[str, ...]) -> _Openings:
+    lines = [prompter.encode_reply(f'{{"labels":["{label}"]')[:-1] for label in labels]
+    shared = min(agreement(lines[0], line) for line in lines)
+    first = Counter(line[shared] for line in lines if len(line) > shared)
+    return _Openings(tuple(lines[0][:shared]), tuple(token for token, count in first.items() if count > 1))
+
+
+def _goes_on(begun: str, whole: str) -> bool:
+    return whole.startswith(begun)
 
 
 def _nearest(head: str, written: str) -> str:

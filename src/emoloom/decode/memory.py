@@ -63,10 +63,10 @@ class Memory:
         """How many cues most rationales had; 0 as long as there was none."""
         return max(self._cues, key=lambda n: (self._cues[n], n), default=0)
 
-    def gloss(self, labels: str) -> str | None:
-        """The commonest gloss of replies with these labels; None where none is known."""
-        known = self._glosses.get(labels)
-        return Counter(known).most_common(1)[0][0] if known else None
+    def glosses(self, labels: str | None = None) -> list[str]:
+        """The glosses of replies with these labels, or of all, commonest first."""
+        known = self._glosses.values() if labels is None else [self._glosses.get(labels, ())]
+        return [gloss for gloss, _ in Counter(gloss for glosses in known for gloss in glosses).most_common()]
 
     def knows(self, written: str) -> bool:
         """Whether a reply has begun like this, up to a number."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from emoloom.contract.affect import AFFECT
 
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
-_GLOSSES = tuple(affect.gloss for affect in AFFECT.values())
+# Models also write a label's name for its gloss.
+_GLOSSES = (*(affect.gloss for affect in AFFECT.values()), *AFFECT)
+
+
+def complete_gloss(begun: str, likely: Iterable[str], begins: Callable[[str, str], bool]) -> str:
+    """The first of the ``likely`` glosses, or else of all that training writes, that begins so; ``begun`` where none does."""
+    return next((gloss for gloss in (*likely, *_GLOSSES) if begins(begun, gloss)), begun)
 
 
 def complete(
@@ -22,17 +28,13 @@ def complete(
     """A whole rationale that begins with ``written``, if it keeps to ``gloss: cue, cue``.
 
     Args:
-        gloss: the one that was expected.
+        gloss: the one that it has, or will have where its colon is not written yet.
         expected: the cues that were.
         words: what cues are taken from, likeliest first.
         cues: how many cues a rationale has at the least.
         begins: whether the first of two words, which may be cut off, can become the second.
     """
-    if ":" not in written:
-        if not gloss.startswith(written):
-            gloss = next((known for known in _GLOSSES if known.startswith(written)), written)
-        return _spell(gloss, expected, expected, cues)
-    gloss, _, spelled = written.partition(":")
+    _, _, spelled = written.partition(":")
     *done, begun = (cue.strip() for cue in spelled.split(","))
     if done == list(expected[: len(done)]) and ", ".join(expected[len(done) :]).startswith(begun):
         return _spell(gloss, expected, expected, cues)
