@@ -49,12 +49,12 @@ class Point:
 
     records: int = 200
     reply_tokens: int = 4
-    pack_tokens: int = 2048
+    pack_tokens: int = 4096
 
 
 RECORDS = [Point(records=n) for n in (100, 1_000, 10_000)]
 REPLY_TOKENS = [Point(reply_tokens=n) for n in (8, 16, 32, 64)]
-PACK_TOKENS = [Point(pack_tokens=n) for n in (512, 1024, 2048, 4096)]
+PACK_TOKENS = [Point(pack_tokens=n) for n in (1024, 2048, 4096, 8192)]
 
 
 def main() -> None:

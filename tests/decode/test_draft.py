@@ -130,7 +130,7 @@ def test_numbers_that_finished_replies_had_together_are_preferred() -> None:
     assert draft.startswith(',"a":0.44,"d":0.47}')
 
 
-def rounds(written: str, words: tuple[str, ...]) -> int:
+def rounds(written: str, words: tuple[str, ...] = WORDS, labels: tuple[str, ...] = LABELS) -> int:
     """In how many forwards a reply is drafted if the model writes it whatever numbers stand in it."""
     prompter = tiny.make_prompter(merges=tiny.merges_for(["Ġday", "Ġpatience", "Ġsuch"]))
     reply, at = prompter.encode_reply(written), written.index('"rationale"')
@@ -140,7 +140,7 @@ def rounds(written: str, words: tuple[str, ...]) -> int:
         fits = text[at:] == written[at : len(text)]
         return reply[len(tokens)] if fits and len(tokens) < len(reply) else 0
 
-    write, seen, count = ReplyDrafter(prompter, LABELS, suggest, Memory(), PROMPT, words), Seen(), 0
+    write, seen, count = ReplyDrafter(prompter, labels, suggest, Memory(), PROMPT, words), Seen(), 0
     generated: list[int] = []
     while generated[-1:] != [prompter.eos]:
         count += 1
@@ -164,6 +164,34 @@ def test_words_that_are_tried_beside_the_draft_save_forwards() -> None:
     assert rounds(line, ("day", "patience")) == 3
     # Without branches the second cue is wrong once more.
     assert rounds(line, ()) > 3
+
+
+def test_labels_that_begin_alike_are_told_apart_before_one_is_drafted() -> None:
+    labels = ("sadness", "surprise", "joy")
+    for label in labels:
+        assert rounds(suggest((label,)), labels=labels) == 2
+    # One token more is asked for, not two.
+    assert rounds(suggest(("grief",)), labels=("gratitude", "grief", "joy")) == 3
+
+
+def test_the_gloss_is_seen_behind_a_wrong_number() -> None:
+    line = make_reply(("joy",), (0.5, 0.5, 0.97), "becoming aware: such a day", GOEMOTIONS).line()
+    # The labels, then the number and the beginning of the gloss.
+    assert rounds(line) == 3
+
+
+def test_what_is_begun_has_the_tokens_of_what_it_becomes() -> None:
+    merging = tiny.make_prompter(merges=[("s", "u"), ("s", "e")])
+    write = ReplyDrafter(merging, ("surprise", "sadness"), suggest, Memory(), PROMPT, WORDS)
+    begun = merging.encode_reply('{"labels":["s')[:-1]
+    assert merging.decode(list(write(begun, Seen()).tokens)).startswith('adness"]')
+    memory = Memory()
+    for gloss in ("sense", "sense", "sorrow"):
+        line = make_reply(("joy",), (0.5, 0.5, 0.5), f"{gloss}: day", GOEMOTIONS).line()
+        memory.add(line, merging.encode_reply(line))
+    written = '{"labels":["joy"],"vad":{"v":0.50,"a":0.50,"d":0.50},"rationale":"s'
+    tokens = tokens_after(merging.encode_reply(written)[:-1], memory, merging)
+    assert merging.decode(tokens).startswith("orrow: ")
 
 
 def test_what_came_behind_another_word_is_dropped() -> None:

@@ -38,21 +38,23 @@ def test_sequences_lie_behind_one_prefix_without_padding(prefix: list[int], own:
 
 
 @given(prefixes, sequences)
-def test_the_grid_holds_every_own_token_once(prefix: list[int], own: list[list[int]]) -> None:
+def test_grids_hold_every_own_token_once_beside_sequences_as_long(prefix: list[int], own: list[list[int]]) -> None:
     packed = pack(prefix, own, CPU)
-    rows, width = packed.slots.shape
-    assert (rows, width) == (len(own), align(max(map(len, own))))
-    grid = packed.tokens[packed.slots]
-    for row, sequence in zip(grid, own, strict=True):
-        assert row[: len(sequence)].tolist() == sequence
-    assert grid.flatten()[packed.unslot].tolist() == packed.tokens[packed.prefix :].tolist()
+    assert sorted(member for grid in packed.grids for member in grid.members) == list(range(len(own)))
+    assert len({grid.slots.shape[1] for grid in packed.grids}) == len(packed.grids)
+    slots = torch.cat([packed.tokens[grid.slots].flatten() for grid in packed.grids])
+    assert slots[packed.unslot].tolist() == packed.tokens[packed.prefix :].tolist()
+    for grid in packed.grids:
+        for member, row in zip(grid.members, packed.tokens[grid.slots], strict=True):
+            assert len(row) == align(len(own[member]))
+            assert row[: len(own[member])].tolist() == own[member]
 
 
 @pytest.mark.parametrize("window", [None, 1, 5, 16, 47, 48, 1000])
 @pytest.mark.parametrize("prefix", [0, 1, 16, 23])
 def test_masks_show_the_past_within_the_window_and_no_filling(window: int | None, prefix: int) -> None:
     packed = pack([7] * prefix, [[1] * 3, [2] * 11], CPU)
-    in_prefix, in_own = packed.masks(window)
+    in_prefix, (in_own,) = packed.masks(window)
     length = align(prefix)
     assert in_prefix.shape == (length, length)
     assert in_own.shape == (16, length + 16)
@@ -69,7 +71,7 @@ def test_a_branch_sees_what_stands_before_its_root_and_itself(window: int | None
     packed = pack([7] * 14, [[1] * 3, [2] * 5], CPU, [[], [(2, [8, 9]), (5, [6])]])
     assert packed.tokens[packed.prefix :].tolist() == [1] * 3 + [2] * 5 + [8, 9, 6]
     assert packed.positions[packed.offsets[1] :].tolist() == [14, 15, 16, 17, 18, 16, 17, 19]
-    _, own = packed.masks(window)
+    _, (own,) = packed.masks(window)
     assert own.shape == (2, 1, 16, 32)
     # By slot: where it stands in its sequence, and the slots that come before it there.
     before = {5: (18, [0, 1]), 6: (19, [0, 1, 5]), 7: (21, [0, 1, 2, 3, 4])}
@@ -84,8 +86,17 @@ def test_a_branch_sees_what_stands_before_its_root_and_itself(window: int | None
 
 def test_masks_of_different_windows_are_kept_apart() -> None:
     packed: Pack = pack([], [[1] * 20], CPU)
-    assert not torch.equal(packed.masks(4)[1], packed.masks(None)[1])
+    assert not torch.equal(packed.masks(4)[1][0], packed.masks(None)[1][0])
     assert packed.masks(4)[1] is packed.masks(4)[1]
+
+
+def test_each_grid_has_the_masks_of_its_own_sequences() -> None:
+    packed = pack([7] * 3, [[1] * 30, [2] * 5, [3] * 31], CPU, [[], [(2, [8, 9])], []])
+    _, (wide, narrow) = packed.masks(None)
+    _, (alone,) = pack([7] * 3, [[2] * 5], CPU, [[(2, [8, 9])]]).masks(None)
+    assert [grid.members for grid in packed.grids] == [(0, 2), (1,)]
+    assert wide.shape == (32, 48)
+    assert torch.equal(narrow, alone)
 
 
 def lengths_of(sequences: Sequence[Sequence[int]], *, alone: bool) -> list[list[int]]:

@@ -82,7 +82,7 @@ class ReplyDrafter:
         """Takes in which gloss and cues the model would have written: the gloss depends on the labels, cues on the text, both
         hardly on what else stands before them."""
         start, at, drafted = self._to_gloss, self._to_cues, list(seen.proposal.tokens)
-        if at is None or at >= len(drafted):
+        if at is None or at > len(drafted):
             return
         changed = (step for step in range(at if start is None else start, at) if seen.wanted[step] != drafted[step])
         if (step := next(changed, None)) is not None:
@@ -183,25 +183,29 @@ class ReplyDrafter:
         known = tuple(label for label in labels if label in self._labels) or tuple(self._labels[:1])
         line = opening + self._suggest(known).partition("]")[2]
         width = len(opening) + FIXED_WIDTH
-        likely = line[width:].removesuffix(END)
         begun = written[width:]
-        gloss, cues = parts(likely)
-        spelled, colon, _ = begun.partition(":")
-        if not colon:
-            told = self._meant.get(opening, "")
-            known = [*self._memory.glosses(opening), gloss, *self._memory.glosses()]
-            spelled = complete_gloss(told if told.startswith(begun) else begun, known, self._gloss_begins)
-        gloss = spelled
-        if self._cues and f"{gloss}:{self._cues}".startswith(begun):
-            begun = f"{gloss}:{self._cues}"
-        closed, quote, _ = begun.partition('"')
-        count = self._memory.cues or len(cues)
-        expected = cues or self._words[: self._memory.cues]
-        rationale = closed if quote else complete(begun, gloss, expected, self._words, count, self._word_begins)
-        if not (rationale + END).startswith(written[width:]):
+        rationale = self._rationale(begun, opening, line[width:].removesuffix(END))
+        if not (rationale + END).startswith(begun):
             return None
         head = self._memory.head(opening, written) or line[:width]
         return written + (_nearest(head, written) + rationale + END)[len(written) :]
+
+    def _rationale(self, written: str, opening: str, usual: str) -> str:
+        """The rationale behind these labels of which that much is ``written``, where training would have the ``usual`` one."""
+        usual_gloss, usual_cues = parts(usual)
+        gloss, colon, _ = written.partition(":")
+        if not colon:
+            meant = self._meant.get(opening, "")
+            likely = [*self._memory.glosses(opening), usual_gloss, *self._memory.glosses()]
+            gloss = complete_gloss(meant if meant.startswith(written) else written, likely, self._gloss_begins)
+        if self._cues and f"{gloss}:{self._cues}".startswith(written):
+            written = f"{gloss}:{self._cues}"
+        rationale, closed, _ = written.partition('"')
+        if closed:
+            return rationale
+        count = self._memory.cues or len(usual_cues)
+        cues = usual_cues or list(self._words[:count])
+        return complete(rationale, gloss, cues, self._words, count, self._word_begins)
 
     def _begins(self, begun: str, whole: str) -> bool:
         """Whether a text begins with another's tokens: a word that is one token does not begin with a part of it."""

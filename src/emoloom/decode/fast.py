@@ -68,7 +68,7 @@ Draft = Callable[[list[int], Seen], Proposal]
 GUARD_MARGINS = {torch.float32: 1e-3, torch.bfloat16: 0.5}
 _SELF_TESTED = 8
 # Replies that are begun in one round: drafts are better once others have been finished.
-ADMITTED = 8
+ADMITTED = 16
 
 
 @dataclass

@@ -14,7 +14,7 @@ import torch
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
-from emoloom.model.packing import Pack
+from emoloom.model.packing import Grid, Pack
 
 NAME = "emoloom_packed"
 # Up to this many keys the matrix kernels make one pass; beyond, how they split the sum depends on the number of keys
@@ -49,10 +49,11 @@ def packed_attention(
     # (K, G, N, D): query heads beside the key head they share.
     q = (query[0] * scale).reshape(groups, heads // groups, -1, size)
     k, v = key[0], value[0]
-    prefix_mask, own_mask = pack.masks(sliding_window)
+    prefix_mask, own_masks = pack.masks(sliding_window)
     shared = pack.prefix
     out = [_prefix_attention(q[:, :, :shared], k[:, :shared], v[:, :shared], prefix_mask)] if shared else []
-    out.append(_own_attention(q, k, v, pack, own_mask))
+    own = [_own_attention(q, k, v, shared, *one) for one in zip(pack.grids, own_masks, strict=True)]
+    out.append(torch.cat(own, dim=1)[:, pack.unslot])
     return torch.cat(out, dim=1).transpose(0, 1)[None], None
 
 
@@ -62,13 +63,16 @@ def _prefix_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: t
     return (scores.softmax(dim=-1).to(v.dtype) @ v[:, None]).flatten(0, 1)
 
 
-def _own_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, pack: Pack, mask: torch.Tensor) -> torch.Tensor:
-    """Attention of own tokens to the prefix and their sequence: q (K, G, N, D), k and v (K, N, D) -> (H, N - P, D)."""
-    shared, (rows, width) = pack.prefix, pack.slots.shape
+def _own_attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, shared: int, grid: Grid, mask: torch.Tensor
+) -> torch.Tensor:
+    """Attention of a grid's tokens to the prefix of ``shared`` tokens and their sequence: q (K, G, N, D), k and v (K, N, D) ->
+    (H, B * T, D)."""
+    rows, width = grid.slots.shape
     groups, per_group, _n, size = q.shape
     # (K, B, G*T, D), so that the prefix is multiplied with all queries at once and never copied per sequence.
-    own_q = q[:, :, pack.slots].transpose(1, 2).reshape(groups, rows, per_group * width, size)
-    own_k, own_v = k[:, pack.slots], v[:, pack.slots]
+    own_q = q[:, :, grid.slots].transpose(1, 2).reshape(groups, rows, per_group * width, size)
+    own_k, own_v = k[:, grid.slots], v[:, grid.slots]
     scores = own_q @ own_k.transpose(-1, -2)
     if shared:
         to_prefix = own_q.flatten(1, 2) @ k[:, :shared].transpose(-1, -2)
@@ -84,7 +88,7 @@ def _own_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, pack: Pack
         stop = min(start + KEY_BLOCK, width)
         out = out + weights[..., shared + start : shared + stop] @ own_v[:, :, start:stop]
     by_head = out.reshape(groups, rows, per_group, width, size).transpose(1, 2)
-    return by_head.reshape(groups * per_group, rows * width, size)[:, pack.unslot]
+    return by_head.reshape(groups * per_group, rows * width, size)
 
 
 AttentionInterface.register(NAME, packed_attention)

@@ -10,7 +10,7 @@ import torch
 ALIGN = 16
 """Attention keys come in multiples of this many, because matrix kernels sum them in groups of that size."""
 
-PACK_TOKENS = 2048
+PACK_TOKENS = 4096
 """Own tokens in a forward: large enough to keep the matrix kernels busy, small enough to stay in cache."""
 
 
@@ -30,8 +30,22 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """B sequences of alike lengths, laid out beside each other for attention.
+
+    Attributes:
+        members: which sequences of the pack.
+        slots: (B, T) index in the pack's tokens of own token t of member b, T the longest own length, aligned. Slots beyond a
+            sequence's end point anywhere: causality hides them from every real token.
+    """
+
+    members: tuple[int, ...]
+    slots: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Pack:
-    """B sequences that continue one prefix, flattened to N = P + sum of their own lengths.
+    """Sequences that continue one prefix, flattened to N = P + sum of their own lengths.
 
     Attributes:
         tokens: (N,) token ids: the prefix, then each sequence's own tokens.
@@ -39,9 +53,8 @@ class Pack:
         prefix: P, the tokens of the prefix with its filling, a multiple of :data:`ALIGN` (0 where nothing is shared).
         filling: how many of them stand before the prefix only to make it so long; nobody behind them sees them.
         offsets: for each sequence, the index in ``tokens`` of its first own token.
-        slots: (B, T) index in ``tokens`` of own token t of sequence b, T the longest own length, aligned. Slots beyond a
-            sequence's end point anywhere: causality hides them from every real token.
-        unslot: (N - P,) index into the flattened (B, T) grid of each own token.
+        grids: the sequences by aligned length, so that attention is not computed for slots without a token.
+        unslot: (N - P,) index of each own token into the slots of all grids, flattened, one grid behind the other.
         branches: for each sequence, where its branches stand among its own tokens; empty where no sequence has any.
     """
 
@@ -50,20 +63,20 @@ class Pack:
     prefix: int
     filling: int
     offsets: tuple[int, ...]
-    slots: torch.Tensor
+    grids: tuple[Grid, ...]
     unslot: torch.Tensor
     branches: tuple[tuple[Span, ...], ...] = ()
-    _masks: dict[int | None, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+    _masks: dict[int | None, tuple[torch.Tensor, tuple[torch.Tensor, ...]]] = field(default_factory=dict)
 
     @property
     def spans(self) -> tuple[tuple[int, int], ...]:
         """For each sequence, where its own tokens begin and end in ``tokens``."""
         return tuple(zip(self.offsets, (*self.offsets[1:], len(self.tokens)), strict=True))
 
-    def masks(self, window: int | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Additive causal masks of the prefix (P, P) and of own tokens, with a sliding ``window`` if there is one: (T, P + T), or
-        (B, 1, T, P + T) where there are branches."""
-        length = self.prefix + self.slots.shape[1]
+    def masks(self, window: int | None) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """Additive causal masks of the prefix (P, P) and of each grid's own tokens, with a sliding ``window`` if there is one:
+        (T, P + T), or (B, 1, T, P + T) where there are branches."""
+        length = self.prefix + max(grid.slots.shape[1] for grid in self.grids)
         key = window if window is not None and window < length else None
         if key not in self._masks:
             position = torch.arange(length, device=self.tokens.device)
@@ -71,24 +84,28 @@ class Pack:
             hidden = (distance < 0) if key is None else (distance < 0) | (distance >= key)
             hidden[self.filling :, : self.filling] = True
             mask = torch.zeros(length, length, device=self.tokens.device).masked_fill_(hidden, float("-inf"))
-            own = mask[self.prefix :]
-            if any(self.branches):
-                own = self._with_branches(own)
+            own = tuple(self._own_mask(grid, mask) for grid in self.grids)
             self._masks[key] = mask[: self.prefix, : self.prefix], own
         return self._masks[key]
 
-    def _with_branches(self, own: torch.Tensor) -> torch.Tensor:
-        """The masks of each sequence: a branch's tokens see what stands before its root, and each other as far as they came."""
-        masks = own.expand(len(self.branches), 1, *own.shape).clone()
-        for mask, spans in zip(masks[:, 0], self.branches, strict=True):
+    def _own_mask(self, grid: Grid, mask: torch.Tensor) -> torch.Tensor:
+        """The grid's part of a ``mask`` of all positions. A branch's tokens see what stands before its root, and each other as
+        far as they came."""
+        length = self.prefix + grid.slots.shape[1]
+        own = mask[self.prefix : length, :length]
+        branches = [self.branches[member] for member in grid.members] if self.branches else []
+        if not any(branches):
+            return own
+        masks = own.expand(len(branches), 1, *own.shape).clone()
+        for rows, spans in zip(masks[:, 0], branches, strict=True):
             for span in spans:
-                rows = mask[span.start : span.stop]
                 # As the sequence would go on from the root: what the token there sees, moved to where the branch stands.
                 seen = own[span.root : span.root + span.stop - span.start]
-                rows[:] = float("-inf")
+                branch = rows[span.start : span.stop]
+                branch[:] = float("-inf")
                 before, within = self.prefix + span.root, self.prefix + span.start
-                rows[:, :before] = seen[:, :before]
-                rows[:, within : within + len(rows)] = seen[:, before : before + len(rows)]
+                branch[:, :before] = seen[:, :before]
+                branch[:, within : within + len(branch)] = seen[:, before : before + len(branch)]
         return masks
 
 
@@ -115,33 +132,47 @@ def pack(
             [*own, *(t for _, tokens in others for t in tokens)]
             for own, others in zip(sequences, branches, strict=True)
         ]
-    width = align(max(map(len, sequences)))
     tokens = [*[0] * filling, *prefix]
     positions = [*[0] * filling, *range(len(prefix))]
     offsets: list[int] = []
-    slots = torch.zeros(len(sequences), width, dtype=torch.long)
-    unslot: list[int] = []
-    for row, own in enumerate(sequences):
+    for number, own in enumerate(sequences):
         start = len(tokens)
         offsets.append(start)
-        slots[row, : len(own)] = torch.arange(start, start + len(own))
-        unslot.extend(range(row * width, row * width + len(own)))
         tokens.extend(own)
         positions.extend(range(len(prefix), len(prefix) + len(own)))
-        for span in spans[row] if spans else ():
+        for span in spans[number] if spans else ():
             at = start + span.start
             root = len(prefix) + span.root
             positions[at : start + span.stop] = range(root, root + span.stop - span.start)
+    grids, unslot = _grids(offsets, [len(own) for own in sequences])
     return Pack(
         tokens=torch.tensor(tokens, device=device),
         positions=torch.tensor(positions, device=device),
         prefix=shared,
         filling=filling,
         offsets=tuple(offsets),
-        slots=slots.to(device),
-        unslot=torch.tensor(unslot, device=device),
+        grids=tuple(Grid(grid.members, grid.slots.to(device)) for grid in grids),
+        unslot=unslot.to(device),
         branches=tuple(spans),
     )
+
+
+def _grids(offsets: Sequence[int], lengths: Sequence[int]) -> tuple[list[Grid], torch.Tensor]:
+    """The sequences by aligned length, and where each own token is among the slots."""
+    by_width: dict[int, list[int]] = {}
+    for number, length in enumerate(lengths):
+        by_width.setdefault(align(length), []).append(number)
+    grids: list[Grid] = []
+    slot_of: dict[int, range] = {}
+    slots_before = 0
+    for width, members in by_width.items():
+        slots = torch.zeros(len(members), width, dtype=torch.long)
+        for row, member in enumerate(members):
+            slots[row, : lengths[member]] = torch.arange(offsets[member], offsets[member] + lengths[member])
+            slot_of[member] = range(slots_before, slots_before + lengths[member])
+            slots_before += width
+        grids.append(Grid(tuple(members), slots))
+    return grids, torch.tensor([slot for number in range(len(lengths)) for slot in slot_of[number]])
 
 
 def _spans(own: Sequence[int], branches: Sequence[Branch]) -> tuple[Span, ...]:
