@@ -90,6 +90,8 @@ def test_before_any_label_what_all_replies_begin_with_is_drafted() -> None:
 def test_labels_of_most_replies_are_drafted_at_once() -> None:
     memory = remembering(*[suggest(("grief",))] * 2, suggest(("joy",)))
     assert drafted("", memory).startswith('{"labels":["grief"],"vad":')
+    opening, stem = (PROMPTER.encode_reply(text)[:-1] for text in ('{"labels":["', "g"))
+    assert (len(opening), stem) in drafter(memory)([], Seen()).branches
 
 
 def missed(proposed: str, wanted: str) -> Seen:

@@ -63,7 +63,7 @@ class ReplyDrafter:
         if not known and not self._memory.knows(written):
             known = self._mended(generated, seen)
         tokens = [*known, *self._go_on([*generated, *known])]
-        return Proposal(tokens, self._branches(generated, tokens))
+        return Proposal(tokens, [*self._stems(generated), *self._words_beside(generated, tokens)])
 
     def finish(self, generated: list[int]) -> None:
         """Remembers the finished reply for those to come."""
@@ -125,12 +125,13 @@ class ReplyDrafter:
     def _is_digit(self, token: int) -> bool:
         return self._prompter.decode([token]).isdigit()
 
-    def _branches(self, generated: list[int], tokens: list[int]) -> list[Branch]:
-        """Before any label, the token that several begin with: what the model says there tells them apart. Later, other words in
-        place of the drafted first cue, each with the comma behind it, which tell how the cues go on as soon as the first is
-        known."""
-        if not generated:
-            return [(len(tokens), [stem]) for stem in self._openings.stems]
+    def _stems(self, generated: list[int]) -> list[Branch]:
+        """Before any label, the tokens with which several begin: what the model says behind them tells these apart."""
+        return [] if generated else [(len(self._openings.shared), [stem]) for stem in self._openings.stems]
+
+    def _words_beside(self, generated: list[int], tokens: list[int]) -> list[Branch]:
+        """Other words in place of the drafted first cue, each with the comma behind it: what the model says there tells how the
+        cues go on as soon as the first is known."""
         line = self._prompter.decode([*generated, *tokens])
         gloss = _GLOSS.search(line)
         labels = LABELS.match(line)

@@ -115,7 +115,7 @@ def decode_fast(
         constraint: which tokens replies may be made of; all, if there is none.
         between: called before each forward.
     """
-    # Alike lengths together: attention is computed on a grid as wide as the longest sequence.
+    # Alike lengths together: attention is computed on a grid for each, and few large ones take less time than many.
     waiting = sorted(
         (Job(i, own, draft, constraint.start() if constraint else None) for i, (own, draft) in enumerate(prompts)),
         key=lambda job: len(job.prompt),

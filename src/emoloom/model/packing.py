@@ -186,7 +186,7 @@ def _spans(own: Sequence[int], branches: Sequence[Branch]) -> tuple[Span, ...]:
 
 def packfuls(sequences: Sequence[Sequence[int]], *, alone: bool) -> Iterator[list[int]]:
     """Indices of the ``sequences`` that go into one pack, of up to :data:`PACK_TOKENS` own tokens; one a pack if ``alone``."""
-    # Alike lengths together: attention is computed on a grid as wide as the longest sequence.
+    # Alike lengths together: attention is computed on a grid for each, and few large ones take less time than many.
     waiting = sorted(range(len(sequences)), key=lambda i: len(sequences[i]), reverse=True)
     while waiting:
         members = [waiting.pop()]
