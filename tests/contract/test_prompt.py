@@ -40,5 +40,5 @@ def test_the_instruction_is_fixed_for_its_version() -> None:
         "optimism, pride, realization, relief, remorse, sadness, surprise, neutral\n"
         "vad: valence, arousal and dominance from 0.00 to 1.00\n"
         "rationale: at most 12 words\n"
-        'Example: {"labels":["admiration"],"vad":{"v":0.80,"a":0.50,"d":0.55},"rationale":"respect: well done"}\n\n'
+        'Example: {"labels":["admiration"],"vad":{"v":0.80,"a":0.50,"d":0.55},"rationale":"respect: well done"}\n'
     )

@@ -71,6 +71,18 @@ def test_plain_prompt_is_instruction_question_and_tail() -> None:
     assert not prompter.uses_chat_template
 
 
+@BOTH
+def test_whole_text_has_the_same_tokens(chat: bool) -> None:
+    # What could join over the ends of the parts: line breaks, a space and a brace, a colon and a brace.
+    merges = [("Ċ", "Ċ"), ("Ġ", "{"), (":", "{"), ("{", '"')]
+    prompter, asked = tiny.make_prompter(chat=chat, merges=merges), request("so happy", "how are you?")
+    line = '{"labels":["joy"]'
+    parts = [*full(prompter, asked), *prompter.encode_reply(line)[:-1]]
+    text = prompter.tokenizer.decode(parts)
+    assert text.endswith(line)
+    assert prompter.tokenizer(text, add_special_tokens=False)["input_ids"] == parts
+
+
 def test_plain_prompt_without_a_beginning_token() -> None:
     tokenizer = tiny.make_tokenizer(chat=False)
     tokenizer.bos_token = None

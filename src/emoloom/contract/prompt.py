@@ -1,11 +1,15 @@
-"""The prompt: one template per version, as plain strings. :mod:`emoloom.model.prompts` turns it into tokens."""
+"""The prompt: one template per version, as plain strings. :mod:`emoloom.model.prompts` turns it into tokens.
+
+Its parts are encoded apart. Each ends with a single line break or a control token, so that whoever encodes the whole text at once
+gets the same tokens: a blank line would be one token alone and two before a word, and a space would join the reply.
+"""
 
 from __future__ import annotations
 
 from emoloom.contract.record import Request, make_reply
 from emoloom.contract.taxonomy import Taxonomy
 
-VERSION = "1"
+VERSION = "2"
 
 
 def instruction(space: Taxonomy) -> str:
@@ -16,7 +20,7 @@ def instruction(space: Taxonomy) -> str:
         f"labels: one or more of {', '.join(space.labels)}\n"
         "vad: valence, arousal and dominance from 0.00 to 1.00\n"
         "rationale: at most 12 words\n"
-        f"Example: {example.line()}\n\n"
+        f"Example: {example.line()}\n"
     )
 
 
@@ -26,5 +30,5 @@ def question(request: Request) -> str:
     return f"{turns}Text: {request.text}"
 
 
-PLAIN_TAIL = "\nReply: "
+PLAIN_TAIL = "\nReply:\n"
 """What follows the question where a tokenizer has no chat template."""
