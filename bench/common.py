@@ -20,6 +20,7 @@ from emoloom.assets.cache import cache_root
 from emoloom.assets.models import resolve
 from emoloom.assets.specs import parse_spec
 from emoloom.config import Recipe, ScreenConfig
+from emoloom.contract import prompt
 from emoloom.contract.record import Record
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.data.load import available, load
@@ -87,7 +88,7 @@ def load_tuned(adapter: Path | None) -> Opened:
 
 
 def _trained_here() -> Path:
-    folder = cache_root() / "bench" / f"{corpus()}-{digest(Recipe().model_dump())[:8]}"
+    folder = cache_root() / "bench" / f"{corpus()}-{digest([prompt.VERSION, Recipe().model_dump()])[:8]}"
     if not (folder / LEADERBOARD).exists():
         say(f"no --adapter: fine-tuning {MODEL} on {corpus()} once, kept in {folder}")
         config = ScreenConfig(
