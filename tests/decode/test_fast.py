@@ -15,7 +15,7 @@ from tests.decode.conftest import MAX_NEW, NEVER, Case, draft_of
 from emoloom.decode import fast
 from emoloom.decode.fast import Counts, Draft, Proposal, Seen
 from emoloom.decode.reference import decode_reference, next_logits
-from emoloom.model.forward import is_packed
+from emoloom.model.forward import is_packed, packed_logits
 from emoloom.model.packing import Pack, align
 
 ALL = list(range(48))
@@ -93,6 +93,20 @@ def test_company_and_order_do_not_matter(
     chosen = random.Random(size).sample(ALL, size)
     drafts = [half_knows(case.replies[i], i) if i % 3 else guesses(i) for i in chosen]
     assert case.fast(chosen, drafts) == case.expected(chosen)
+
+
+def test_large_vocabularies_make_small_packs(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def watching(model: Any, packed: Pack, rows: Sequence[int]) -> torch.Tensor:
+        read.append(len(rows))
+        return packed_logits(model, packed, rows)
+
+    monkeypatch.setattr(fast, "packed_logits", watching)
+    monkeypatch.setattr(fast, "LOGITS", 1)
+    assert case.fast(ALL[:12], nothing) == case.expected(ALL[:12])
+    # Without drafts every reply in a forward is read at one place.
+    assert set(read) == {1}
 
 
 def test_a_neighbour_of_extreme_length(case: Case) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -69,6 +70,8 @@ GUARD_MARGINS = {torch.float32: 1e-3, torch.bfloat16: 0.5}
 _SELF_TESTED = 8
 # Replies that are begun in one round: drafts are better once others have been finished.
 ADMITTED = 16
+# Logits that one forward may give, 2 GiB in float32: drafts are read at nearly every token, and some vocabularies are large.
+LOGITS = 2**29
 
 
 @dataclass
@@ -94,7 +97,7 @@ class Job:
 
 
 def decode_fast(
-    model: torch.nn.Module,
+    model: Any,
     prefix: Sequence[int],
     prompts: Sequence[tuple[Sequence[int], Draft]],
     *,
@@ -121,10 +124,11 @@ def decode_fast(
         key=lambda job: len(job.prompt),
         reverse=True,
     )
+    room = min(PACK_TOKENS, LOGITS // model.config.get_text_config().vocab_size)
     active: list[Job] = []
     while waiting or active:
         for _ in range(ADMITTED):
-            if not waiting or (active and _size(active) + len(waiting[-1].prompt) + max_new_tokens > PACK_TOKENS):
+            if not waiting or (active and _size(active) + len(waiting[-1].prompt) + max_new_tokens > room):
                 break
             active.append(waiting.pop())
         between()
