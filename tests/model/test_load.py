@@ -137,7 +137,7 @@ def test_prompts_fit_the_context(folder: Path, context: int, expected: int) -> N
 
 def test_context_shorter_than_the_prompt_is_refused(folder: Path) -> None:
     configure(folder, max_position_embeddings=600)
-    with pytest.raises(EmoLoomError, match="context of 592 tokens leaves -57"):
+    with pytest.raises(EmoLoomError, match="context of 592 tokens leaves -56"):
         tiny.load_tiny(folder)
 
 
