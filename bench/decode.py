@@ -32,7 +32,7 @@ from emoloom.model.load import Candidate
 from emoloom.screen.readout import Written, bit_equal, score_requests
 from emoloom.screen.suggest import Suggester
 
-CACHED_BATCHES, UNCACHED_BATCHES = (8, 16, 32, 64), (1, 4, 16)
+CACHED_BATCHES, UNCACHED_BATCHES = (16, 32, 64, 128), (1, 4, 16)
 # Choosing a batch size needs no whole replies where every token costs a forward over the whole sequence.
 TRIAL_TOKENS = 4
 # Where heads fitted to SmolLM2 read, as a share of its layers (decision 015).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -132,6 +132,25 @@ def test_numbers_that_finished_replies_had_together_are_preferred() -> None:
     assert draft.startswith(',"a":0.44,"d":0.47}')
 
 
+def write_out(write: ReplyDrafter, after: Callable[[list[int]], int], eos: int) -> tuple[list[int], int]:
+    """What a model writes that has one token ``after`` others, up to ``eos`` or 200 tokens, and in how many forwards."""
+    generated: list[int] = []
+    seen, count = Seen(), 0
+    while generated[-1:] != [eos] and len(generated) < 200:
+        count += 1
+        proposal = write(generated, seen)
+        drafts = [token for token in proposal.tokens if token != eos]
+        wanted = [after([*generated, *drafts[:step]]) for step in range(len(drafts) + 1)]
+        beside = [
+            [after([*generated, *drafts[:root], *way[: n + 1]]) for n in range(len(way))]
+            for root, way in proposal.branches
+        ]
+        kept = agreement(drafts, wanted)
+        seen = Seen(Proposal(drafts, proposal.branches), wanted, kept, beside)
+        generated = [*generated, *drafts[:kept], wanted[kept]]
+    return generated, count
+
+
 def rounds(written: str, words: tuple[str, ...] = WORDS, labels: tuple[str, ...] = LABELS) -> int:
     """In how many forwards a reply is drafted if the model writes it whatever numbers stand in it."""
     prompter = tiny.make_prompter(merges=tiny.merges_for(["Ġday", "Ġpatience", "Ġsuch"]))
@@ -142,21 +161,8 @@ def rounds(written: str, words: tuple[str, ...] = WORDS, labels: tuple[str, ...]
         fits = text[at:] == written[at : len(text)]
         return reply[len(tokens)] if fits and len(tokens) < len(reply) else 0
 
-    write, seen, count = ReplyDrafter(prompter, labels, suggest, Memory(), PROMPT, words), Seen(), 0
-    generated: list[int] = []
-    while generated[-1:] != [prompter.eos]:
-        count += 1
-        proposal = write(generated, seen)
-        drafts = [token for token in proposal.tokens if token != prompter.eos]
-        wanted = [after([*generated, *drafts[:step]]) for step in range(len(drafts) + 1)]
-        beside = [
-            [after([*generated, *drafts[:root], *way[: n + 1]]) for n in range(len(way))]
-            for root, way in proposal.branches
-        ]
-        kept = agreement(drafts, wanted)
-        seen = Seen(proposal, wanted, kept, beside)
-        generated = [*generated, *drafts[:kept], wanted[kept]]
-    assert generated == reply
+    tokens, count = write_out(ReplyDrafter(prompter, labels, suggest, Memory(), PROMPT, words), after, prompter.eos)
+    assert tokens == reply
     return count
 
 
@@ -180,6 +186,9 @@ def test_the_gloss_is_seen_behind_a_wrong_number() -> None:
     line = make_reply(("joy",), (0.5, 0.5, 0.97), "becoming aware: such a day", GOEMOTIONS).line()
     # The labels, then the number and the beginning of the gloss.
     assert rounds(line) == 3
+    # A gloss that ends where another was drafted to go on.
+    shorter = make_reply(("joy",), (0.5, 0.5, 0.97), "jo: such a day", GOEMOTIONS).line()
+    assert rounds(shorter) == 3
 
 
 def test_what_is_begun_has_the_tokens_of_what_it_becomes() -> None:
@@ -289,6 +298,14 @@ def test_a_begun_rationale_goes_on_with_words_of_the_text(written: str, expected
     assert complete(written, gloss, ["such", "day"], words, 2, is_beginning) == expected
 
 
+def test_nothing_written_yet_is_the_beginning_of_every_gloss() -> None:
+    merging = tiny.make_prompter(merges=[('"', "j")])
+    written = '{"labels":["joy"],"vad":{"v":0.03,"a":0.50,"d":0.97},'
+    assert tokens_after(merging.encode_reply(written)[:-1], prompter=merging) == merging.encode_reply(
+        suggest(("joy",))[len(written) :]
+    )
+
+
 @pytest.mark.parametrize(
     ("begun", "expected"),
     # What is likely first, then the glosses that training writes, then the labels' names.
@@ -308,6 +325,31 @@ def test_one_telling_word_stands_for_all_cues() -> None:
     assert complete("joy:", "joy", ["day"], ["day"], 2, is_beginning) == "joy: day, day"
     assert complete("joy: day,", "joy", ["day"], ["day"], 2, is_beginning) == "joy: day, day"
     assert complete("", "joy", [], [], 2, is_beginning) == "joy"
+
+
+BYTES = PROMPTER.encode_reply('":,.0 }s')[:-1]
+
+
+@given(
+    st.sampled_from([("joy",), LABELS]),
+    st.sampled_from([(), (("s", "u"), ('"', "j"), ("t", "h"))]),
+    st.sampled_from(["joy", "grief", "wrath"]),
+    st.dictionaries(st.integers(0, 90), st.sampled_from([*BYTES, PROMPTER.eos]) | st.integers(4, 255), max_size=6),
+)
+def test_no_round_upsets_a_drafter(
+    labels: tuple[str, ...], merges: Sequence[tuple[str, str]], label: str, changes: dict[int, int]
+) -> None:
+    prompter, memory = tiny.make_prompter(merges=merges), Memory()
+    likely = prompter.encode_reply(suggest(("joy",)).replace("joy", label))
+
+    def after(tokens: list[int]) -> int:
+        return changes.get(len(tokens), likely[min(len(tokens), len(likely) - 1)])
+
+    for _ in range(2):
+        write = ReplyDrafter(prompter, labels, suggest, memory, PROMPT, WORDS)
+        written, _ = write_out(write, after, prompter.eos)
+        assert written[: len(likely)] == [changes.get(at, token) for at, token in enumerate(likely)][: len(written)]
+        write.finish(written)
 
 
 @given(st.text(max_size=30), st.lists(st.text("abc", min_size=1), max_size=3), st.text(max_size=30), st.integers(0, 3))

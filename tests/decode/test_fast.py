@@ -103,10 +103,11 @@ def test_large_vocabularies_make_small_packs(case: Case, monkeypatch: pytest.Mon
         return packed_logits(model, packed, rows)
 
     monkeypatch.setattr(fast, "packed_logits", watching)
-    monkeypatch.setattr(fast, "LOGITS", 1)
-    assert case.fast(ALL[:12], nothing) == case.expected(ALL[:12])
-    # Without drafts every reply in a forward is read at one place.
-    assert set(read) == {1}
+    for together in (0, 3):
+        monkeypatch.setattr(fast, "LOGITS", together * MAX_NEW * case.model.config.get_text_config().vocab_size)
+        assert case.fast(ALL[:12], guesses(0)) == case.expected(ALL[:12])
+        assert max(read) <= max(together, 1) * MAX_NEW
+        read.clear()
 
 
 def test_a_neighbour_of_extreme_length(case: Case) -> None:

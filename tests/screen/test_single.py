@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from emoloom.contract import prompt
 from emoloom.contract.record import Request
 from emoloom.errors import EmoLoomError
 from emoloom.lexicon.load import load_teacher
@@ -163,6 +164,12 @@ def test_a_base_that_has_changed_since_is_refused(finished: RunFolder, tmp_path:
     RunFolder(tmp_path / "run").write_json("manifest.json", manifest)
     with pytest.raises(EmoLoomError, match="the model has changed since the run trained it"):
         open_model(None, tmp_path / "run", None, quiet)
+
+
+def test_a_run_of_another_prompt_is_refused(finished: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt, "VERSION", "0")
+    with pytest.raises(EmoLoomError, match=r"manifest\.json: the prompt has changed since the run used it"):
+        open_model(None, finished.path, None, quiet)
 
 
 def test_the_run_of_another_version_is_refused_as_one(finished: RunFolder, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The prompt: one template per version, as plain strings. :mod:`emoloom.model.prompts` turns it into tokens.
 
-Its parts are encoded apart. Each ends with a single line break or a control token, so that whoever encodes the whole text at once
-gets the same tokens: a blank line would be one token alone and two before a word, and a space would join the reply.
+Its parts are encoded apart. Instruction and tail end with a single line break or a control token, so that whoever encodes the
+whole text mostly gets the same tokens (docs/decisions/017-whole-prompt.md): a blank line would be one token alone, two before a
+word, and a space would join the reply.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -52,7 +52,7 @@ class ReplyDrafter:
         self._cues = ""
         self._meant: dict[str, str] = {}
         # The last draft's labels; its tokens up to the gloss and up to the first cue.
-        self._opening = ""
+        self._drafted_labels = ""
         self._to_gloss: int | None = None
         self._to_cues: int | None = None
 
@@ -86,7 +86,9 @@ class ReplyDrafter:
             return
         changed = (step for step in range(at if start is None else start, at) if seen.wanted[step] != drafted[step])
         if (step := next(changed, None)) is not None:
-            self._meant[self._opening] = self._spelled(drafted[:start], [*drafted[start:step], seen.wanted[step]])
+            self._meant[self._drafted_labels] = self._spelled(
+                drafted[:start], [*drafted[start:step], seen.wanted[step]]
+            )
         cues = [seen.wanted[at]]
         while (further := seen.after(at, cues)) is not None:
             cues.append(further)
@@ -135,7 +137,7 @@ class ReplyDrafter:
         line = self._prompter.decode([*generated, *tokens])
         gloss = _GLOSS.search(line)
         labels = LABELS.match(line)
-        self._opening = labels[0] if labels else ""
+        self._drafted_labels = labels[0] if labels else ""
         self._to_gloss = self._step(line[: gloss.start(1)], generated, tokens) if gloss else None
         self._to_cues = self._step(line[: gloss.end()], generated, tokens) if gloss else None
         if gloss is None or self._to_cues is None or self._cues:
@@ -197,8 +199,9 @@ class ReplyDrafter:
         gloss, colon, _ = written.partition(":")
         if not colon:
             meant = self._meant.get(opening, "")
-            likely = [*self._memory.glosses(opening), usual_gloss, *self._memory.glosses()]
-            gloss = complete_gloss(meant if meant.startswith(written) else written, likely, self._gloss_begins)
+            gloss, colon, _ = (meant if meant.startswith(written) else written).partition(":")
+        if not colon:
+            gloss = complete_gloss(gloss, self._glosses(opening, usual_gloss), self._gloss_begins)
         if self._cues and f"{gloss}:{self._cues}".startswith(written):
             written = f"{gloss}:{self._cues}"
         rationale, closed, _ = written.partition('"')
@@ -208,13 +211,21 @@ class ReplyDrafter:
         cues = usual_cues or list(self._words[:count])
         return complete(rationale, gloss, cues, self._words, count, self._word_begins)
 
+    def _glosses(self, opening: str, usual: str) -> Iterator[str]:
+        """The glosses that may stand behind these labels, likeliest first."""
+        yield from self._memory.glosses(opening)
+        yield usual
+        yield from self._memory.glosses()
+
     def _begins(self, begun: str, whole: str) -> bool:
         """Whether a text begins with another's tokens: a word that is one token does not begin with a part of it."""
+        if not _goes_on(begun, whole):
+            return False
         tokens = self._prompter.encode_reply(begun)[:-1]
-        return _goes_on(begun, whole) and self._prompter.encode_reply(whole)[: len(tokens)] == tokens
+        return self._prompter.encode_reply(whole)[: len(tokens)] == tokens
 
     def _gloss_begins(self, begun: str, gloss: str) -> bool:
-        return self._begins(f':"{begun}', f':"{gloss}')
+        return not begun or self._begins(f':"{begun}', f':"{gloss}')
 
     def _word_begins(self, begun: str, word: str) -> bool:
         return not begun or self._begins(f" {begun}", f" {word}")

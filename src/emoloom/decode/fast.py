@@ -70,8 +70,8 @@ GUARD_MARGINS = {torch.float32: 1e-3, torch.bfloat16: 0.5}
 _SELF_TESTED = 8
 # Replies that are begun in one round: drafts are better once others have been finished.
 ADMITTED = 16
-# Logits that one forward may give, 2 GiB in float32: drafts are read at nearly every token, and some vocabularies are large.
-LOGITS = 2**29
+# Logits that one forward may give where drafts take all the room they have, 4 GiB in float32: some vocabularies are large.
+LOGITS = 2**30
 
 
 @dataclass
@@ -118,17 +118,17 @@ def decode_fast(
         constraint: which tokens replies may be made of; all, if there is none.
         between: called before each forward.
     """
-    # Alike lengths together: attention is computed on a grid for each, and few large ones take less time than many.
+    # Alike lengths together: attention is computed on a grid for each aligned length, and few large ones take less time.
     waiting = sorted(
         (Job(i, own, draft, constraint.start() if constraint else None) for i, (own, draft) in enumerate(prompts)),
         key=lambda job: len(job.prompt),
         reverse=True,
     )
-    room = min(PACK_TOKENS, LOGITS // model.config.get_text_config().vocab_size)
+    together = LOGITS // (max_new_tokens * model.config.get_text_config().vocab_size)
     active: list[Job] = []
     while waiting or active:
         for _ in range(ADMITTED):
-            if not waiting or (active and _size(active) + len(waiting[-1].prompt) + max_new_tokens > room):
+            if not waiting or (active and not _fits(active, waiting[-1], together, max_new_tokens)):
                 break
             active.append(waiting.pop())
         between()
@@ -137,8 +137,10 @@ def decode_fast(
         active = [job for job in active if not job.finished]
 
 
-def _size(jobs: Sequence[Job]) -> int:
-    return sum(len(job.prompt) + len(job.generated) for job in jobs)
+def _fits(active: Sequence[Job], job: Job, together: int, max_new_tokens: int) -> bool:
+    """Whether one more job has room in the forwards of the ``active`` ones, of which so many may be ``together``."""
+    tokens = sum(len(one.prompt) + len(one.generated) for one in [*active, job])
+    return len(active) < together and tokens + max_new_tokens <= PACK_TOKENS
 
 
 @torch.inference_mode()

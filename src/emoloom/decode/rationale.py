@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 from emoloom.contract.affect import AFFECT
 
@@ -13,8 +14,8 @@ _GLOSSES = (*(affect.gloss for affect in AFFECT.values()), *AFFECT)
 
 
 def complete_gloss(begun: str, likely: Iterable[str], begins: Callable[[str, str], bool]) -> str:
-    """The first of the ``likely`` glosses, or else of all that training writes, that begins so; ``begun`` where none does."""
-    return next((gloss for gloss in (*likely, *_GLOSSES) if begins(begun, gloss)), begun)
+    """The first of the ``likely`` glosses, or else of all known ones, that begins so; ``begun`` where none does."""
+    return next((gloss for gloss in chain(likely, _GLOSSES) if begins(begun, gloss)), begun)
 
 
 def complete(

@@ -11,7 +11,7 @@ ALIGN = 16
 """Attention keys come in multiples of this many, because matrix kernels sum them in groups of that size."""
 
 PACK_TOKENS = 4096
-"""Own tokens in a forward: large enough to keep the matrix kernels busy, small enough to stay in cache."""
+"""Own tokens in a forward, drafts aside: so many that the prefix hardly counts, so few that memory stays small."""
 
 
 def align(length: int) -> int:
@@ -186,7 +186,7 @@ def _spans(own: Sequence[int], branches: Sequence[Branch]) -> tuple[Span, ...]:
 
 def packfuls(sequences: Sequence[Sequence[int]], *, alone: bool) -> Iterator[list[int]]:
     """Indices of the ``sequences`` that go into one pack, of up to :data:`PACK_TOKENS` own tokens; one a pack if ``alone``."""
-    # Alike lengths together: attention is computed on a grid for each, and few large ones take less time than many.
+    # Alike lengths together: attention is computed on a grid for each aligned length, and few large ones take less time.
     waiting = sorted(range(len(sequences)), key=lambda i: len(sequences[i]), reverse=True)
     while waiting:
         members = [waiting.pop()]

@@ -72,11 +72,17 @@ class Reopened:
         """The model that gave a cell's answers: as it is, or as the cell's arm had trained it by then.
 
         Raises:
-            EmoLoomError: it cannot be had, or is not the one that the run used.
+            EmoLoomError: it cannot be had, or it or its prompt is not the one that the run used.
         """
-        expected = next(c["sha256"] for c in self.manifest["candidates"] if c["name"] == cell.candidate)
+        known = next(c for c in self.manifest["candidates"] if c["name"] == cell.candidate)
         trust, dtype = self.config.trust_remote_code, self.config.dtype
-        base = load_model(cell.candidate, say, trust=trust, dtype=dtype, expected=expected)
+        base = load_model(cell.candidate, say, trust=trust, dtype=dtype, expected=known["sha256"])
+        if base.prompter.digest != known["prompt_sha256"]:
+            raise EmoLoomError(
+                "the prompt has changed since the run used it",
+                where=f"{cell.candidate} in {self.run.path / MANIFEST}",
+                remedy="Use the version of EmoLoom that made this run, or screen again.",
+            )
         if cell.stage not in ("race", "tuned"):
             return base
         trained = self.folder(cell if cell.stage == "race" else training_of(cell, self.cells))
