@@ -17,7 +17,6 @@ from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.decode.draft import ReplyDrafter, repeat
 from emoloom.decode.fast import Counts, Proposal, Seen, decode_fast, self_test
 from emoloom.decode.memory import Memory
-from emoloom.decode.rationale import complete, complete_gloss, words_of
 from emoloom.model.prompts import Prompter
 
 PROMPTER = tiny.make_prompter()
@@ -269,62 +268,12 @@ def test_numbers_come_from_finished_replies() -> None:
     assert drafted('{"labels":["love"],"vad":{"v":0.', memory).startswith(suggest(("love",))[32:34])
 
 
-def is_beginning(begun: str, word: str) -> bool:
-    return word.startswith(begun)
-
-
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        # What is expected, as far as it holds; as many cues as rationales have.
-        ("", "joy: such, day"),
-        ("joy: s", "joy: such, day"),
-        ("joy: such,", "joy: such, day"),
-        # Another gloss, known or not.
-        ("thank", "thankfulness: such, day"),
-        ("heat", "heat: such, day"),
-        ("heat:", "heat: such, day"),
-        # Other words of the text, in lower case; words that it does not have stand as they are.
-        ("joy: d", "joy: day, such"),
-        ("joy: day, p", "joy: day, patience"),
-        ("joy: Zeb", "joy: Zeb, such"),
-        ("joy: such, day", "joy: such, day"),
-    ],
-)
-def test_a_begun_rationale_goes_on_with_words_of_the_text(written: str, expected: str) -> None:
-    words = words_of("Such a day of patience")
-    begun, colon, _ = written.partition(":")
-    gloss = begun if colon else complete_gloss(begun, ["joy"], is_beginning)
-    assert complete(written, gloss, ["such", "day"], words, 2, is_beginning) == expected
-
-
 def test_nothing_written_yet_is_the_beginning_of_every_gloss() -> None:
     merging = tiny.make_prompter(merges=[('"', "j")])
     written = '{"labels":["joy"],"vad":{"v":0.03,"a":0.50,"d":0.97},'
     assert tokens_after(merging.encode_reply(written)[:-1], prompter=merging) == merging.encode_reply(
         suggest(("joy",))[len(written) :]
     )
-
-
-@pytest.mark.parametrize(
-    ("begun", "expected"),
-    # What is likely first, then the glosses that training writes, then the labels' names.
-    [
-        ("", "strong wind"),
-        ("strong", "strong wind"),
-        ("strong d", "strong displeasure"),
-        ("optim", "optimism"),
-        ("q", "q"),
-    ],
-)
-def test_a_begun_gloss_is_completed(begun: str, expected: str) -> None:
-    assert complete_gloss(begun, ["strong wind"], is_beginning) == expected
-
-
-def test_one_telling_word_stands_for_all_cues() -> None:
-    assert complete("joy:", "joy", ["day"], ["day"], 2, is_beginning) == "joy: day, day"
-    assert complete("joy: day,", "joy", ["day"], ["day"], 2, is_beginning) == "joy: day, day"
-    assert complete("", "joy", [], [], 2, is_beginning) == "joy"
 
 
 BYTES = PROMPTER.encode_reply('":,.0 }s')[:-1]
@@ -350,11 +299,6 @@ def test_no_round_upsets_a_drafter(
         written, _ = write_out(write, after, prompter.eos)
         assert written[: len(likely)] == [changes.get(at, token) for at, token in enumerate(likely)][: len(written)]
         write.finish(written)
-
-
-@given(st.text(max_size=30), st.lists(st.text("abc", min_size=1), max_size=3), st.text(max_size=30), st.integers(0, 3))
-def test_no_rationale_upsets_it(written: str, expected: list[str], text: str, cues: int) -> None:
-    assert isinstance(complete(written, "joy", expected, words_of(text), cues, is_beginning), str)
 
 
 def test_gloss_and_number_of_cues_come_from_finished_replies() -> None:

@@ -144,20 +144,20 @@ def pack(
             at = start + span.start
             root = len(prefix) + span.root
             positions[at : start + span.stop] = range(root, root + span.stop - span.start)
-    grids, unslot = _grids(offsets, [len(own) for own in sequences])
+    grids, unslot = _grids(offsets, [len(own) for own in sequences], device)
     return Pack(
         tokens=torch.tensor(tokens, device=device),
         positions=torch.tensor(positions, device=device),
         prefix=shared,
         filling=filling,
         offsets=tuple(offsets),
-        grids=tuple(Grid(grid.members, grid.slots.to(device)) for grid in grids),
-        unslot=unslot.to(device),
+        grids=tuple(grids),
+        unslot=unslot,
         branches=tuple(spans),
     )
 
 
-def _grids(offsets: Sequence[int], lengths: Sequence[int]) -> tuple[list[Grid], torch.Tensor]:
+def _grids(offsets: Sequence[int], lengths: Sequence[int], device: torch.device) -> tuple[list[Grid], torch.Tensor]:
     """The sequences by aligned length, and where each own token is among the slots."""
     by_width: dict[int, list[int]] = {}
     for number, length in enumerate(lengths):
@@ -171,8 +171,9 @@ def _grids(offsets: Sequence[int], lengths: Sequence[int]) -> tuple[list[Grid], 
             slots[row, : lengths[member]] = torch.arange(offsets[member], offsets[member] + lengths[member])
             slot_of[member] = range(slots_before, slots_before + lengths[member])
             slots_before += width
-        grids.append(Grid(tuple(members), slots))
-    return grids, torch.tensor([slot for number in range(len(lengths)) for slot in slot_of[number]])
+        grids.append(Grid(tuple(members), slots.to(device)))
+    unslot = [slot for number in range(len(lengths)) for slot in slot_of[number]]
+    return grids, torch.tensor(unslot, device=device)
 
 
 def _spans(own: Sequence[int], branches: Sequence[Branch]) -> tuple[Span, ...]:
