@@ -33,6 +33,7 @@ from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.data.load import load
 from emoloom.decode.fast import Counts
 from emoloom.lexicon.teacher import Teacher
+from emoloom.model import packing
 from emoloom.model.attention import NAME
 from emoloom.model.load import Candidate, load_prompter
 from emoloom.screen.readout import Written
@@ -49,7 +50,7 @@ class Point:
 
     records: int = 200
     reply_tokens: int = 4
-    pack_tokens: int = 4096
+    pack_tokens: int = packing.PACK_TOKENS
 
 
 RECORDS = [Point(records=n) for n in (100, 1_000, 10_000)]

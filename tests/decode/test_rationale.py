@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emoloom.decode.rationale import complete, complete_gloss, words_of
+from emoloom.decode.rationale import complete_gloss, complete_rationale, words_of
 
 
 def is_beginning(begun: str, word: str) -> bool:
@@ -35,7 +35,7 @@ def test_a_begun_rationale_goes_on_with_words_of_the_text(written: str, expected
     words = words_of("Such a day of patience")
     begun, colon, _ = written.partition(":")
     gloss = begun if colon else complete_gloss(begun, ["joy"], is_beginning)
-    assert complete(written, gloss, ["such", "day"], words, 2, is_beginning) == expected
+    assert complete_rationale(written, gloss, ["such", "day"], words, 2, is_beginning) == expected
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,11 @@ def test_a_begun_gloss_is_completed(begun: str, expected: str) -> None:
 
 
 def test_one_telling_word_stands_for_all_cues() -> None:
-    assert complete("joy:", "joy", ["day"], ["day"], 2, is_beginning) == "joy: day, day"
-    assert complete("joy: day,", "joy", ["day"], ["day"], 2, is_beginning) == "joy: day, day"
-    assert complete("", "joy", [], [], 2, is_beginning) == "joy"
+    assert complete_rationale("joy:", "joy", ["day"], ["day"], 2, is_beginning) == "joy: day, day"
+    assert complete_rationale("joy: day,", "joy", ["day"], ["day"], 2, is_beginning) == "joy: day, day"
+    assert complete_rationale("", "joy", [], [], 2, is_beginning) == "joy"
 
 
 @given(st.text(max_size=30), st.lists(st.text("abc", min_size=1), max_size=3), st.text(max_size=30), st.integers(0, 3))
 def test_no_rationale_upsets_it(written: str, expected: list[str], text: str, cues: int) -> None:
-    assert isinstance(complete(written, "joy", expected, words_of(text), cues, is_beginning), str)
+    assert isinstance(complete_rationale(written, "joy", expected, words_of(text), cues, is_beginning), str)

@@ -18,7 +18,7 @@ def complete_gloss(begun: str, likely: Iterable[str], begins: Callable[[str, str
     return next((gloss for gloss in chain(likely, _GLOSSES) if begins(begun, gloss)), begun)
 
 
-def complete(
+def complete_rationale(
     written: str,
     gloss: str,
     expected: Sequence[str],
