@@ -37,6 +37,7 @@ CHAT_TEMPLATE = (
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "llama": {"num_key_value_heads": 2, "intermediate_size": 64},
     "qwen2": {"num_key_value_heads": 2, "intermediate_size": 64},
+    "qwen3": {"num_key_value_heads": 2, "intermediate_size": 64, "head_dim": 16},
     "gemma3_text": {"num_key_value_heads": 1, "intermediate_size": 64, "head_dim": 16, "sliding_window": 64},
     "gpt2": {},
     "gpt_neox": {"intermediate_size": 64},

@@ -36,6 +36,16 @@ def draft_of(tokens: Tokens) -> Draft:
     return lambda generated, seen: Proposal(tokens(generated, seen))
 
 
+def half_knows(reply: list[int], seed: int) -> Draft:
+    """The right continuation up to a random place."""
+    rng = random.Random(seed)
+
+    def draft(generated: list[int], _seen: Seen) -> list[int]:
+        return [t if rng.random() < 0.7 else rng.randrange(tiny.VOCABULARY) for t in reply[len(generated) :]]
+
+    return draft_of(draft)
+
+
 @dataclass(frozen=True)
 class Case:
     """A model, prompts behind a shared prefix, and the reference's reply to each, without an end.

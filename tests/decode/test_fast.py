@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from tests import tiny
-from tests.decode.conftest import MAX_NEW, NEVER, Case, draft_of
+from tests.decode.conftest import MAX_NEW, NEVER, Case, draft_of, half_knows
 
 from emoloom.decode import fast
 from emoloom.decode.fast import Counts, Draft, Proposal, Seen
@@ -34,16 +34,6 @@ def guesses(seed: int) -> Draft:
 def knows(reply: list[int]) -> Draft:
     """The right continuation, and more than is asked for."""
     return draft_of(lambda generated, _seen: [*reply, *reply][len(generated) :])
-
-
-def half_knows(reply: list[int], seed: int) -> Draft:
-    """The right continuation up to a random place."""
-    rng = random.Random(seed)
-
-    def draft(generated: list[int], _seen: Seen) -> list[int]:
-        return [t if rng.random() < 0.7 else rng.randrange(tiny.VOCABULARY) for t in reply[len(generated) :]]
-
-    return draft_of(draft)
 
 
 def branching(reply: list[int], seed: int) -> Draft:

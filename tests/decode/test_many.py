@@ -1,0 +1,42 @@
+"""Two thousand replies of each architecture that can be packed, in all orders, batch sizes and company."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from tests import tiny
+from tests.decode.conftest import NEVER, Case, half_knows
+
+from emoloom.decode import fast
+from emoloom.decode.fast import self_test
+from emoloom.decode.reference import decode_reference
+
+REPLIES, MAX_NEW = 2000, 6
+EXTREME = 600
+"""Tokens of the longest prompt; the others have at most 40."""
+
+
+@pytest.fixture(scope="module", params=tiny.ARCHITECTURES)
+def many(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    model = tiny.load_tiny(tiny.make_model(tmp_path_factory.mktemp("many"), request.param, seed=2)).model
+    rng = random.Random(request.param)
+    prefix = tiny.draw(rng, 21)
+    prompts = [*(tiny.draw(rng, 1, 40) for _ in range(REPLIES - 1)), tiny.draw(rng, EXTREME)]
+    replies = [decode_reference(model, prefix, own, eos=NEVER, max_new_tokens=MAX_NEW) for own in prompts]
+    assert len(set(map(tuple, replies))) > REPLIES // 4, "replies that are all alike would tell little"
+    return Case(model, prefix, prompts, replies, self_test(model, prefix, prompts[:3]))
+
+
+@pytest.mark.parametrize("size", [1, 7, 32])
+def test_two_thousand_replies(many: Case, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``size`` texts are given at a time, and as many begun in a round, the longest among those of the first batch."""
+    monkeypatch.setattr(fast, "ADMITTED", size)
+    *others, extreme = range(REPLIES)
+    order = random.Random(size).sample(others, len(others))
+    order.insert(size // 2, extreme)
+    replies: dict[int, list[int]] = {}
+    for start in range(0, REPLIES, size):
+        batch = order[start : start + size]
+        replies |= many.fast(batch, [half_knows(many.replies[i], i) for i in batch], max_new_tokens=MAX_NEW)
+    assert replies == many.expected(order)
