@@ -27,9 +27,9 @@ class Recipe(BaseModel):
     rate rises linearly over ``warmup`` of the steps, then falls by a half cosine to zero. ``micro_batch`` records share one
     forward; gradients add up to ``batch_size`` records before a step.
 
-    ``l_cls``, ``l_reg``, ``l_vad`` and ``l_app`` weigh the regularizers of :mod:`emoloom.train.objective`; 0 leaves one out. The
-    defaults were measured as a whole in ``docs/results/ablation.md``; :meth:`without` all parts it is plain supervised
-    fine-tuning.
+    ``l_cls``, ``l_write``, ``l_reg``, ``l_vad`` and ``l_app`` weigh the regularizers of :mod:`emoloom.train.objective`; 0 leaves
+    one out. The defaults were measured as a whole in ``docs/results/ablation.md``; :meth:`without` all parts it is plain
+    supervised fine-tuning.
     ``flip`` adds mirrored records. ``mixture``: ``natural`` goes through a shuffle of all records, ``entropy`` draws them from
     their sources at a temperature between ``t_min`` and ``t_max`` (:mod:`emoloom.mixture.sampler`). Neither changes how many
     examples are seen: ``epochs`` times the training records, unless ``early_stop`` ends it
@@ -48,6 +48,7 @@ class Recipe(BaseModel):
     clip: Annotated[float, Field(gt=0)] = 1.0
     rank: Count = 16
     l_cls: Weight = 0.3
+    l_write: Weight = 0.3
     l_reg: Weight = 0.3
     l_vad: Weight = 0.2
     l_app: Weight = 0.1
@@ -76,7 +77,7 @@ class Recipe(BaseModel):
     @property
     def follows_replies(self) -> bool:
         """Whether training must know which token of a reply spells what: labels, numbers, words."""
-        return bool(self.l_cls or self.l_reg or self.l_vad or self.l_app) or self.mixture == "entropy"
+        return any((self.l_cls, self.l_write, self.l_reg, self.l_vad, self.l_app)) or self.mixture == "entropy"
 
     @property
     def rate(self) -> float:
@@ -86,6 +87,7 @@ class Recipe(BaseModel):
 
 PARTS: Mapping[str, Mapping[str, Any]] = {
     "cls": {"l_cls": 0.0},
+    "write": {"l_write": 0.0},
     "reg": {"l_reg": 0.0},
     "vad": {"l_vad": 0.0},
     "app": {"l_app": 0.0},

@@ -61,7 +61,7 @@ def test_it_is_fitted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = build()
     monkeypatch.setattr(appraisal, "_fit", lambda *_: pytest.fail("fitted again"))
     assert build() == folder
-    assert load_verifier().atoms(["We won the cup!", "They cheated us."]).shape == (2, 4)
+    assert load_verifier()[0].atoms(["We won the cup!", "They cheated us."]).shape == (2, 4)
     assert sum(file.stat().st_size for file in folder.iterdir()) < 5_000_000
 
 
@@ -119,7 +119,7 @@ def test_a_corpus_of_the_run_is_left_out(real: Path) -> None:
 
 
 def test_it_knows_texts_it_was_fitted_on_better_than_chance(real: Path) -> None:
-    verifier = load_verifier(real)
+    verifier, _ = load_verifier(real)
     texts = ["I passed the exam I had worked for.", "My boss blamed me for his own mistake."]
     assert roc_auc_score([1, 0], verifier.atoms(texts)[:, 0]) == 1
     assert roc_auc_score([1, 0], verifier.atoms(texts)[:, 3]) == 1

@@ -19,7 +19,7 @@ from emoloom.store.check import check
 
 RECIPE = {
     "batch_size": 2, "rank": 2, "learning_rate": 0.1,
-    "l_cls": 0.3, "l_reg": 0.3, "l_vad": 0.2, "l_app": 0.1, "flip": True, "mixture": "entropy", "t_max": 1.5,
+    "l_cls": 0.3, "l_write": 0.3, "l_reg": 0.3, "l_vad": 0.2, "l_app": 0.1, "flip": True, "mixture": "entropy", "t_max": 1.5,
 }  # fmt: skip
 READOUTS = ("scored", "free", "constrained")
 TEXTS = [

@@ -85,8 +85,8 @@ def test_settings_change_the_cells_that_they_matter_to(
 
 OTHER_RECIPES: dict[str, Any] = {
     "method": "full", "epochs": 2, "batch_size": 4, "micro_batch": 1, "learning_rate": 0.2, "warmup": 0.5, "weight_decay": 0.1,
-    "clip": 0.5, "rank": 4, "l_cls": 0.1, "l_reg": 0.1, "l_vad": 0.1, "l_app": 0.1, "flip": True, "mixture": "entropy",
-    "t_min": 1.5, "t_max": 2.0, "early_stop": True,
+    "clip": 0.5, "rank": 4, "l_cls": 0.1, "l_write": 0.1, "l_reg": 0.1, "l_vad": 0.1, "l_app": 0.1, "flip": True,
+    "mixture": "entropy", "t_min": 1.5, "t_max": 2.0, "early_stop": True,
 }  # fmt: skip
 
 
@@ -260,8 +260,9 @@ def test_the_manifest_names_what_identifies_the_run(model: Path, data: Path) -> 
     manifest = plan(small(model, data)).manifest
     [candidate] = manifest["candidates"]
     assert set(manifest) == {
-        "config", "environment", "data", "lexicon", "candidates", "constant_vad", "arms", "cells",
+        "config", "environment", "data", "lexicon", "verifier", "candidates", "constant_vad", "arms", "cells",
     }  # fmt: skip
     assert {len(candidate["sha256"]), len(candidate["prompt_sha256"])} == {64}
     assert (candidate["chat_template"], candidate["licence"], manifest["lexicon"]) == (True, "not stated", None)
+    assert manifest["verifier"] is None
     assert not {"out", "data_dir", "checkpoint_seconds"} & set(manifest["config"])

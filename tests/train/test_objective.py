@@ -26,7 +26,9 @@ from emoloom.train.objective import REGULARIZERS, Objective
 from emoloom.train.sft import sft_loss
 
 PLAIN = Recipe(batch_size=4, micro_batch=2, rank=4, learning_rate=1e-2).without(*PARTS)
-FULL = PLAIN.model_copy(update={"l_cls": 1.0, "l_reg": 0.5, "l_vad": 0.7, "l_app": 0.3, "mixture": "entropy"})
+FULL = PLAIN.model_copy(
+    update={"l_cls": 1.0, "l_write": 1.0, "l_reg": 0.5, "l_vad": 0.7, "l_app": 0.3, "mixture": "entropy"}
+)
 TEXTS = (
     ("it came at last", ("joy",), 0.8), ("who scratched my car", ("anger",), 0.2), ("noon", ("neutral",), 0.5),
     ("she died in May", ("grief", "sadness"), 0.1), ("so kind of you", ("gratitude",), 0.85), ("late again", ("annoyance",), 0.3),

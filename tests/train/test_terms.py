@@ -17,9 +17,12 @@ from emoloom.contract.affect import AFFECT
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel, entropy
-from emoloom.train.appraise import appraisal_loss, calibrated_profiles, implied_profile
-from emoloom.train.classify import classification_loss, label_balance, label_counts, writing_loss
+from emoloom.train.appraise import appraisal_loss, atom_spread, calibrated_profiles, implied_profile
+from emoloom.train.batch import BatchOutput
+from emoloom.train.classify import classification_loss, label_balance, label_counts
 from emoloom.train.regress import regression_loss
+from emoloom.train.sft import sft_loss
+from emoloom.train.write import writing_loss
 
 PROFILES = torch.tensor([AFFECT[label].appraisal for label in GOEMOTIONS.labels], dtype=torch.float64)
 
@@ -49,7 +52,12 @@ def regressed(predicted: torch.Tensor) -> torch.Tensor:
 
 
 def appraised(logits: torch.Tensor) -> torch.Tensor:
-    return appraisal_loss(logits.softmax(-1), PROFILES, draw(5, 4, seed=3).sigmoid(), WEIGHT)
+    spread = torch.linspace(0.1, 1, 4)
+    return appraisal_loss(logits.softmax(-1), PROFILES, spread, draw(5, 4, seed=3).sigmoid(), WEIGHT)
+
+
+def supervised(logits: torch.Tensor) -> torch.Tensor:
+    return sft_loss(BatchOutput((), logits, torch.tensor([3, 0, 2, 2, 1]), (), torch.zeros(5, 1)))
 
 
 def written(logits: torch.Tensor) -> torch.Tensor:
@@ -62,8 +70,8 @@ def written(logits: torch.Tensor) -> torch.Tensor:
 
 TERMS = pytest.mark.parametrize(
     ("term", "width"),
-    [(classified, 28), (written, 28), (regressed, 3), (appraised, 28)],
-    ids=["cls", "written", "reg", "app"],
+    [(supervised, 4), (classified, 28), (written, 28), (regressed, 3), (appraised, 28)],
+    ids=["sft", "cls", "write", "reg", "app"],
 )
 Term = Callable[[torch.Tensor], torch.Tensor]
 
@@ -152,6 +160,18 @@ def test_the_profile_of_a_sure_label_is_its_own() -> None:
         sure = torch.zeros(1, 28)
         sure[0, index] = 1
         assert implied_profile(sure, PROFILES)[0].tolist() == pytest.approx(AFFECT[label].appraisal)
+
+
+def test_appraisals_count_in_units_of_their_spread() -> None:
+    atoms = np.random.default_rng(0).random((50, 4)) * [0.1, 1.0, 0.3, 0.0]
+    spread = torch.tensor(atom_spread(atoms.tolist()))
+    assert spread.tolist() == pytest.approx([*atoms.std(axis=0)[:3], 1.0])
+    assert atom_spread([]) == [1.0] * 4
+    # Whoever says the mean of what the verifier says misses each atom by its variance.
+    flat = torch.tensor(atoms.mean(axis=0)).expand(28, 4)
+    every = torch.full((50, 28), 1 / 28)
+    missed = float(appraisal_loss(every, flat, spread, torch.tensor(atoms), torch.ones(50))) / 50
+    assert missed == pytest.approx(3 / 4)
 
 
 def test_profiles_come_onto_the_verifiers_scale() -> None:

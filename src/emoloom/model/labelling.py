@@ -74,5 +74,6 @@ def cannot_follow(prompter: Prompter) -> CandidateError:
     return CandidateError(
         "the tokenizer spells a reply with tokens that do not add up to its text",
         where=str(prompter.tokenizer.name_or_path),
-        remedy="Leave it out, or screen without the scored readout and with l_cls, l_reg, l_vad and l_app 0, mixture natural.",
+        remedy="Leave it out, or screen without the scored readout, with l_cls, l_write, l_reg, l_vad and l_app 0 and mixture "
+        "natural.",
     )

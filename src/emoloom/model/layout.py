@@ -25,12 +25,14 @@ class NumberStep:
         axis: 0, 1 or 2 for v, a, d.
         ids: the tokens that could stand there in some valid reply.
         values: for each of them, the mean of the numbers that could then still be meant.
+        own: which of them the reply has.
     """
 
     step: int
     axis: int
     ids: tuple[int, ...]
     values: tuple[float, ...]
+    own: int
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ def lay_out(vocabulary: Vocabulary, line: str, ids: Sequence[int]) -> Layout | N
                 written = line[begin : max(start, begin)]
                 open_numbers = vocabulary.numbers(line[start:begin], written, _AFTER[axis])
                 if len(open_numbers) > 1:
-                    numbers.append(NumberStep(step, axis, tuple(open_numbers), tuple(open_numbers.values())))
+                    tokens = tuple(open_numbers)
+                    own = tokens.index(ids[step])
+                    numbers.append(NumberStep(step, axis, tokens, tuple(open_numbers.values()), own))
     words = [(step, line[start] == " ") for step, (start, stop) in enumerate(spans) if _is_word(line, start, stop, vad)]
     return Layout(label, tuple(numbers), tuple(words))
 

@@ -25,11 +25,12 @@ def print_ablation(run: RunFolder) -> None:
     for arm in content["arms"]:
         table.add_row(arm["arm"], arm["readout"], str(arm["seeds"]), *(_value(arm["metrics"][name]) for name in TITLES))
     console.print(table)
-    table = Table("", "readouts", "seeds", *TITLES.values(), title="differences, 95% intervals", title_justify="left")
+    table = Table("", "readout", "seeds", *TITLES.values(), title="differences, 95% intervals", title_justify="left")
     for key in content["differences"]:
         row = content[key]
-        between = " – ".join(dict.fromkeys(row["readouts"]))
-        table.add_row(key.replace("_", " "), between, str(row["seeds"]), *(_difference(row[name]) for name in TITLES))
+        table.add_row(
+            key.replace("_", " "), row["readout"], str(row["seeds"]), *(_difference(row[name]) for name in TITLES)
+        )
     console.print(table)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy as np
 from emoloom.evaluate.bootstrap import Estimate, mean_estimate
 from emoloom.evaluate.paired import difference
 from emoloom.evaluate.score import Scores
-from emoloom.screen.arms import PLAIN
 
 METRICS = {"strict_macro_f1": "strict_macro_f1", "ccc_mean": "vad_ccc_mean", "flip_test": "flip_test"}
 """Name in ``ablation.json`` -> metric of a corpus. Each is the mean over the corpora that have it; CCC only against gold VAD."""
@@ -25,9 +24,8 @@ def ablation(
 ) -> dict[str, Any]:
     """The content of ``ablation.json``.
 
-    ``arms`` holds the figures of each arm by each readout, means over its seeds. ``full_minus_ARM`` compares every arm by the
-    first of the ``readouts``, but plain fine-tuning by the first in which it writes, as it is used: the ``scored`` readout is a
-    part of the method. ``full_minus_ARM_READOUT`` compares both by one. Paired differences on the seeds that both have, with 95%
+    ``arms`` holds the figures of each arm by each readout, means over its seeds. ``full_minus_ARM`` compares by the
+    first of the ``readouts``, ``full_minus_ARM_READOUT`` by another. Paired differences on the seeds that both have, with 95%
     intervals from resampling records and, where there are several, seeds. ``differences`` lists these keys.
 
     Args:
@@ -50,29 +48,17 @@ def ablation(
         }
         arm = {"arm": name, "readout": readout, "seeds": len(scored), "metrics": figures, "corpora": by_corpus}
         content["arms"].append(arm)
-    for key, full, other in _comparisons(names, list(seeds)):
-        shared = min(len(seeds[full]), len(seeds[other]))
-        content["differences"].append(key)
-        content[key] = {"readouts": [full[1], other[1]], "seeds": shared} | {
-            metric: _difference(seeds[full][:shared], seeds[other][:shared], metric, seed) for metric in METRICS
-        }
-    return content
-
-
-def _comparisons(
-    names: Sequence[str], known: Sequence[tuple[str, str]]
-) -> Iterator[tuple[str, tuple[str, str], tuple[str, str]]]:
-    """The key of each difference and the two (arm, readout) that it is between."""
-    by_arm = {name: [readout for arm, readout in known if arm == name] for name in names}
     full, *others = names
-    for name in others:
-        key = f"{full}_minus_{name.replace('-', '_')}"
-        written = [readout for readout in by_arm[name] if readout != "scored"]
-        first = by_arm[full][0], (written or by_arm[name])[0] if name == PLAIN else by_arm[name][0]
-        yield key, (full, first[0]), (name, first[1])
-        for readout in by_arm[full]:
-            if readout in by_arm[name] and (readout, readout) != first:
-                yield f"{key}_{readout}", (full, readout), (name, readout)
+    for name, readout in seeds:
+        if name in others and (full, readout) in seeds:
+            key = f"{full}_minus_{name.replace('-', '_')}" + (f"_{readout}" if readout != readouts[0] else "")
+            one, other = seeds[full, readout], seeds[name, readout]
+            shared = min(len(one), len(other))
+            content["differences"].append(key)
+            content[key] = {"readout": readout, "seeds": shared} | {
+                metric: _difference(one[:shared], other[:shared], metric, seed) for metric in METRICS
+            }
+    return content
 
 
 def _difference(full: Seeds, other: Seeds, metric: str, seed: int) -> dict[str, Any] | None:

@@ -30,16 +30,19 @@ _WEIGHTS, _CARD = "verifier.safetensors", "card.json"
 _CODE = ("data/*.py", "lexicon/appraisal*.py", "screen/appraisal*.py")
 
 
-def load_verifier(data_dir: Path | None = None, say: Say = silent, *, without: Collection[str] = ()) -> Verifier:
-    """The verifier for the appraisal corpora in the data folder, less those named in ``without``; built first (a minute) unless
-    the cache has it.
+def load_verifier(
+    data_dir: Path | None = None, say: Say = silent, *, without: Collection[str] = ()
+) -> tuple[Verifier, dict[str, Any]]:
+    """The verifier for the appraisal corpora in the data folder, less those named in ``without``, and its card; built first (a
+    minute) unless the cache has it.
 
     Without ISEAR, which alone asks for all four atoms, it is fitted on the starter corpus.
 
     Raises:
         EmoLoomError: the data folder does not exist, a corpus can't be read, or the cache can't be written.
     """
-    return Verifier.load(build(data_dir, say, without=without) / _WEIGHTS)
+    folder = build(data_dir, say, without=without)
+    return Verifier.load(folder / _WEIGHTS), read_card(folder)
 
 
 def read_card(folder: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate, load_candidate, load_prompter
 from emoloom.model.prompts import Prompter
 from emoloom.screen.arms import Arm
-from emoloom.screen.corpora import Atoms, Corpora, corpora_named, load_corpora
+from emoloom.screen.corpora import Corpora, corpora_named, load_corpora
 from emoloom.store.files import digest
 from emoloom.train.collate import examples
 
@@ -63,13 +63,15 @@ class PlannedModel:
 
 @dataclass(frozen=True)
 class Ground:
-    """What every plan stands on: everything that was named, loaded."""
+    """What every plan stands on: everything that was named, loaded; ``verifier`` tells which one read the texts, None where no
+    recipe asks for it."""
 
     config: ScreenConfig
     teacher: Teacher
     corpora: Corpora
     models: tuple[PlannedModel, ...]
     arms: tuple[Arm, ...]
+    verifier: Mapping[str, Any] | None
 
 
 def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
@@ -112,9 +114,15 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
                 say(f"{spec}: {cut.replies} training replies are longer than the {MAX_NEW_TOKENS} tokens it may write")
             models.append(PlannedModel(str(spec), local, prompter, config.dtype, cut))
     # Last, because a verifier may have to be fitted first, and a mistake in a name should not wait for it.
+    identity = None
     if any(recipe.l_app for recipe in recipes):
-        corpora = corpora.appraised(lambda texts: _appraise(texts, config, say))
-    return Ground(config, teacher, corpora, tuple(models), arms)
+        # Imported where records are appraised, and nowhere else: inference goes without the verifier.
+        from emoloom.screen.appraisal import load_verifier
+
+        verifier, card = load_verifier(config.data_dir, say, without=corpora_named(config))
+        corpora = corpora.appraised(verifier.atoms)
+        identity = _verifier_identity(card)
+    return Ground(config, teacher, corpora, tuple(models), arms, identity)
 
 
 def _has_bfloat16() -> bool:
@@ -128,11 +136,10 @@ def _cut(prompter: Prompter, corpora: Corpora) -> Cut:
     return Cut(texts, sum(len(e.reply) > MAX_NEW_TOKENS for e in examples(corpora.train, prompter)))
 
 
-def _appraise(texts: Sequence[str], config: ScreenConfig, say: Say) -> Atoms:
-    # Imported where records are appraised, and nowhere else: inference goes without the verifier.
-    from emoloom.screen.appraisal import load_verifier
-
-    return load_verifier(config.data_dir, say, without=corpora_named(config)).atoms(texts)
+def _verifier_identity(card: Mapping[str, Any]) -> dict[str, Any]:
+    """What distinguishes the appraisal verifier from others, and how good it is."""
+    corpora = [source["corpus"] for source in card["sources"]]
+    return {key: card[key] for key in ("version", "fitted_on", "held_out_auc", "mean_auc")} | {"corpora": corpora}
 
 
 def lexicon_identity(teacher: Teacher) -> dict[str, Any] | None:

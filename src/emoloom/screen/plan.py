@@ -76,6 +76,7 @@ def _manifest(ground: Ground, cells: Sequence[Cell]) -> dict[str, Any]:
         "environment": environment(),
         "data": ground.corpora.manifest,
         "lexicon": lexicon_identity(ground.teacher),
+        "verifier": ground.verifier,
         "constant_vad": list(constant_vad(ground.corpora.train)),
         "candidates": [
             {

@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+# Atoms are kept to four decimals.
+_CONSTANT = 1e-4
+
 
 def implied_profile(probabilities: torch.Tensor, profiles: torch.Tensor) -> torch.Tensor:
     """The mean profile of the labels under the model's label distribution: (B, L) summing to 1, (L, 4) -> (B, 4)."""
@@ -15,18 +18,31 @@ def implied_profile(probabilities: torch.Tensor, profiles: torch.Tensor) -> torc
 
 
 def appraisal_loss(
-    probabilities: torch.Tensor, profiles: torch.Tensor, atoms: torch.Tensor, weight: torch.Tensor
+    probabilities: torch.Tensor,
+    profiles: torch.Tensor,
+    spread: torch.Tensor,
+    atoms: torch.Tensor,
+    weight: torch.Tensor,
 ) -> torch.Tensor:
-    r"""Sum over examples of :math:`w_b\,\tfrac14\lVert \mathbf q_b P - \mathbf a_b \rVert_2^2`, a scalar.
+    r"""Sum over examples of :math:`w_b\,\tfrac14\sum_k \left( (\mathbf q_b P - \mathbf a_b)_k / s_k \right)^2`, a scalar.
+
+    In units of what the verifier's values vary by: 1 an example where the labels tell nothing of its reading, whatever its scale.
 
     Args:
         probabilities: (B, L) the model's distribution over labels, rows summing to 1.
         profiles: (L, 4) goal attainment, controllability, certainty and fairness of each label, on the verifier's scale.
+        spread: (4,) s, of the verifier's values over the training texts (:func:`atom_spread`).
         atoms: (B, 4) the verifier's probabilities for the text, in [0, 1].
         weight: (B,) 1 where the verifier has read the text, 0 where not.
     """
-    gap = (implied_profile(probabilities, profiles) - atoms).square().mean(dim=-1)
+    gap = ((implied_profile(probabilities, profiles) - atoms) / spread).square().mean(dim=-1)
     return (weight * gap).sum()
+
+
+def atom_spread(atoms: Sequence[Sequence[float]]) -> list[float]:
+    """Standard deviation of each of the four atoms over (n, 4) ``atoms``; 1 where an atom is always the same or none was read."""
+    spread = np.std(np.array(atoms, dtype=np.float64).reshape(-1, 4), axis=0) if atoms else np.zeros(4)
+    return [float(s) if s > _CONSTANT else 1.0 for s in spread]
 
 
 def calibrated_profiles(

@@ -1,6 +1,6 @@
 r"""The training objective.
 
-.. math:: L = L_{sft} + \ell_{cls} L_{cls} + \ell_{reg} L_{reg} + \ell_{vad} L_{vad} + \ell_{app} L_{app}
+.. math:: L = L_{sft} + \ell_{cls} L_{cls} + \ell_{write} L_{write} + \ell_{reg} L_{reg} + \ell_{vad} L_{vad} + \ell_{app} L_{app}
 
 :math:`L_{sft}` is a mean over reply tokens, every other term a mean over examples. A term with weight 0 is not computed, so
 that with all of them at 0 training is plain supervised fine-tuning, bit for bit.
@@ -21,15 +21,16 @@ from emoloom.model.heads import Heads
 from emoloom.model.labelling import FirstLabel, among_labels, cannot_follow, entropy
 from emoloom.model.layout import Layout, lay_out
 from emoloom.model.prompts import Prompter
-from emoloom.train.appraise import appraisal_loss, calibrated_profiles
+from emoloom.train.appraise import appraisal_loss, atom_spread, calibrated_profiles
 from emoloom.train.batch import BatchOutput, run_batch
-from emoloom.train.classify import classification_loss, label_balance, label_counts, writing_loss
+from emoloom.train.classify import classification_loss, label_balance, label_counts
 from emoloom.train.collate import Example
 from emoloom.train.preserve import Words, expected_misses, preserving_loss
 from emoloom.train.regress import regression_loss
 from emoloom.train.sft import sft_loss
+from emoloom.train.write import writing_loss
 
-REGULARIZERS = ("cls", "reg", "vad", "app")
+REGULARIZERS = ("cls", "write", "reg", "vad", "app")
 """The terms beside ``sft``; ``l_NAME`` in the recipe is the weight of each."""
 
 
@@ -78,7 +79,9 @@ class Objective:
                 self._layouts[example.line] = layout
         read = [(example.labels, example.atoms) for example in examples if example.atoms]
         table = [AFFECT[label].appraisal for label in GOEMOTIONS.labels]
-        self._profiles = self._tensor(calibrated_profiles(table, [x for x, _ in read], [x for _, x in read]).tolist())
+        atoms = [x for _, x in read]
+        self._profiles = self._tensor(calibrated_profiles(table, [x for x, _ in read], atoms).tolist())
+        self._spread = self._tensor(atom_spread(atoms))
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         """One forward over ``examples``.
@@ -98,15 +101,16 @@ class Objective:
         if self.heads is not None:
             logits, vad = self.heads(out.states[rows], log_probabilities)
             if recipe.l_cls:
-                hot = self._labels(examples)
-                written = writing_loss(log_probabilities, hot, self._balance / self._mean_balance)
-                terms["cls"] = classification_loss(logits, hot, self._balance) + written
+                terms["cls"] = classification_loss(logits, self._labels(examples), self._balance)
             if recipe.l_reg:
                 terms["reg"] = regression_loss(vad, *self._vad(examples))
+        if recipe.l_write:
+            balance = self._balance / self._mean_balance
+            terms["write"] = writing_loss(log_probabilities, self._labels(examples), balance)
         if recipe.l_vad:
             terms["vad"] = self._preserving(out, labels)
         if recipe.l_app:
-            terms["app"] = appraisal_loss(labels, self._profiles, *self._atoms(examples))
+            terms["app"] = appraisal_loss(labels, self._profiles, self._spread, *self._atoms(examples))
         if recipe.mixture == "entropy":
             terms["entropy"] = entropy(labels).detach().sum()
         return terms

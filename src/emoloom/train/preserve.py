@@ -26,12 +26,16 @@ def expected_misses(
 ) -> torch.Tensor:
     r"""How far the numbers that the model is about to write are expected to lie from the record's.
 
-    A number is spelled by one or more tokens. At token t, let :math:`p_t` be the model's distribution restricted to the tokens
-    that a valid number allows and :math:`m(c)` the mean of the numbers still open after token c. The expected miss of an axis is
+    A number is spelled by tokens :math:`c_1^*, \dots, c_T^*`. At token t, let :math:`p_t` be the model's distribution restricted
+    to the tokens that a valid number allows, given the record's before, and :math:`m(c)` the mean of the numbers still open
+    after token c. A token other than the record's misses by what lies between m and the target v, the record's own by what the
+    tokens behind it miss:
 
-    .. math:: \sum_t \sum_c p_t(c)\,\lvert m(c) - v \rvert
+    .. math:: E_t = \sum_{c \ne c_t^*} p_t(c)\,\lvert m(c) - v \rvert + p_t(c_t^*)\,E_{t+1}, \qquad
+        E_{T+1} = \lvert m(c_T^*) - v \rvert
 
-    over its tokens, given the record's tokens before each.
+    and :math:`E_1` is the expected distance of the number from v, if those that are open behind a wrong token are alike likely;
+    however many tokens a number has, an axis counts once.
 
     Args:
         logits: (R, V), row r predicting reply token r.
@@ -52,10 +56,19 @@ def expected_misses(
     ids = torch.tensor([[*s.ids, *[s.ids[0]] * (width - len(s.ids))] for _, _, s in steps], device=device)
     means = torch.tensor([[*s.values, *[0.0] * (width - len(s.values))] for _, _, s in steps], device=device)
     real = torch.tensor([[i < len(s.ids) for i in range(width)] for _, _, s in steps], device=device)
+    own = torch.tensor([s.own for _, _, s in steps], device=device)[:, None]
     rows = torch.tensor([row for _, row, _ in steps], device=device)
     wanted = target[[b for b, _, _ in steps], [s.axis for _, _, s in steps]]
-    weights = logits[rows[:, None], ids].masked_fill(~real, float("-inf")).softmax(dim=-1)
-    misses = (weights * (means - wanted[:, None]).abs()).sum(dim=-1)
+    shares = logits[rows[:, None], ids].masked_fill(~real, float("-inf")).softmax(dim=-1)
+    distances = (means - wanted[:, None]).abs()
+    right = shares.gather(1, own)[:, 0]
+    wrong = (shares * distances.scatter(1, own, 0.0)).sum(dim=-1)
+    # The sum that E_1 unfolds to: each token's part times the probability of the record's tokens before it.
+    number = torch.tensor([3 * b + s.axis for b, _, s in steps], device=device)
+    same = number[:, None] == number
+    before = torch.where(same.tril(-1), right, 1.0).prod(dim=-1)
+    last = ~same.triu(1).any(dim=-1)
+    misses = before * (wrong + last * right * distances.gather(1, own)[:, 0])
     return _by_example([b for b, _, _ in steps], len(layouts), misses[:, None])[:, 0]
 
 
