@@ -46,6 +46,19 @@ def half_knows(reply: list[int], seed: int) -> Draft:
     return draft_of(draft)
 
 
+def branching(reply: list[int], seed: int) -> Draft:
+    """Half-known continuations with random branches anywhere, among them some for which there is no room."""
+    rng = random.Random(seed)
+    likely = half_knows(reply, seed)
+
+    def draft(generated: list[int], seen: Seen) -> Proposal:
+        tokens = likely(generated, seen).tokens
+        branches = [(rng.randint(0, len(tokens) + 2), tiny.draw(rng, 0, 5)) for _ in range(rng.randint(0, 4))]
+        return Proposal(tokens, branches)
+
+    return draft
+
+
 @dataclass(frozen=True)
 class Case:
     """A model, prompts behind a shared prefix, and the reference's reply to each, without an end.

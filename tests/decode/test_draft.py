@@ -57,6 +57,20 @@ def remembering(*replies: str) -> Memory:
     return memory
 
 
+def test_made_up_labels_do_not_fill_the_memory() -> None:
+    memory = Memory()
+    for i in range(2000):
+        made_up = "".join(chr(ord("a") + int(digit)) for digit in str(i))
+        line = reply(("joy",), 0.5).replace("joy", made_up)
+        memory.add(line, [])
+        memory.add_head(f'{{"labels":["{made_up}"]', line[:-12])
+    assert not memory.knows(reply(("joy",), 0.5).replace("joy", "a"))
+    assert memory.knows(line[:30])
+    assert memory.glosses() == ["because"]
+    assert sum(map(len, (memory._glosses, memory._heads))) <= 512
+    assert memory.usual == ""
+
+
 @pytest.mark.parametrize("labels", [("joy",), ("grief",), ("anger", "gratitude", "love")])
 def test_rest_of_a_likely_reply_is_drafted(labels: tuple[str, ...]) -> None:
     tokens = PROMPTER.encode_reply(suggest(labels))

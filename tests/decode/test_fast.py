@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from tests import tiny
-from tests.decode.conftest import MAX_NEW, NEVER, Case, draft_of, half_knows
+from tests.decode.conftest import MAX_NEW, NEVER, Case, branching, draft_of, half_knows
 
 from emoloom.decode import fast
 from emoloom.decode.fast import Counts, Draft, Proposal, Seen
@@ -34,19 +34,6 @@ def guesses(seed: int) -> Draft:
 def knows(reply: list[int]) -> Draft:
     """The right continuation, and more than is asked for."""
     return draft_of(lambda generated, _seen: [*reply, *reply][len(generated) :])
-
-
-def branching(reply: list[int], seed: int) -> Draft:
-    """Half-known continuations with random branches anywhere, among them some for which there is no room."""
-    rng = random.Random(seed)
-    likely = half_knows(reply, seed)
-
-    def draft(generated: list[int], seen: Seen) -> Proposal:
-        tokens = likely(generated, seen).tokens
-        branches = [(rng.randint(0, len(tokens) + 2), tiny.draw(rng, 0, 5)) for _ in range(rng.randint(0, 4))]
-        return Proposal(tokens, branches)
-
-    return draft
 
 
 def test_without_drafts(case: Case) -> None:
@@ -94,9 +81,10 @@ def test_large_vocabularies_make_small_packs(case: Case, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(fast, "packed_logits", watching)
     for together in (0, 3):
-        monkeypatch.setattr(fast, "LOGITS", together * MAX_NEW * case.model.config.get_text_config().vocab_size)
-        assert case.fast(ALL[:12], guesses(0)) == case.expected(ALL[:12])
-        assert max(read) <= max(together, 1) * MAX_NEW
+        monkeypatch.setattr(fast, "LOGITS", together * 2 * MAX_NEW * case.model.config.get_text_config().vocab_size)
+        drafts = [branching(case.replies[i], i) for i in ALL[:12]]
+        assert case.fast(ALL[:12], drafts) == case.expected(ALL[:12])
+        assert max(read) <= max(together, 1) * 2 * MAX_NEW
         read.clear()
 
 
@@ -225,6 +213,7 @@ def fake_self_test(monkeypatch: pytest.MonkeyPatch, wrong: set[tuple[int, int]])
 
     monkeypatch.setattr(fast, "packed_logits", packed)
     monkeypatch.setattr(fast, "next_logits", canonical)
+    monkeypatch.setattr(fast, "is_packed", lambda _: True)
     prompts = [list(range(100, 120)), [200, 201, 202], [300]]
     return fast.self_test(torch.nn.Linear(1, 1), [9] * 16, prompts)
 

@@ -12,9 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tests import tiny
+from transformers import AttentionInterface
 
 from emoloom.errors import EmoLoomError
-from emoloom.model.attention import NAME
+from emoloom.model.attention import NAME, packed_attention
 from emoloom.model.load import MAX_NEW_TOKENS, MAX_TOKENS
 
 Damage = Callable[[Path], None]
@@ -113,6 +114,27 @@ def test_a_model_that_reads_to_the_right_is_refused(tmp_path: Path) -> None:
     folder = tiny.make_model(tmp_path, "bert", intermediate_size=64)
     with pytest.raises(EmoLoomError, match="its logits depend on tokens that come after"):
         tiny.load_tiny(folder)
+
+
+def test_a_window_that_a_mask_alone_slides_is_noticed(tmp_path: Path) -> None:
+    def windowless(*arguments: Any, **others: Any) -> Any:
+        return packed_attention(*arguments, **{**others, "sliding_window": None})
+
+    folder = tiny.make_model(tmp_path, "mistral", num_key_value_heads=2, intermediate_size=64, sliding_window=100)
+    assert tiny.load_tiny(folder).unpacked is None
+    AttentionInterface.register(NAME, windowless)
+    try:
+        assert "beside a neighbour" in str(tiny.load_tiny(folder).unpacked)
+    finally:
+        AttentionInterface.register(NAME, packed_attention)
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"), [([1, tiny.END], tiny.END), (1, tiny.END), ([1, 3], tiny.END)], ids=["turn", "one", "other"]
+)
+def test_what_ends_a_reply_is_read_from_the_models_settings(folder: Path, ends: Any, expected: int) -> None:
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
+    assert tiny.load_tiny(folder).prompter.eos == expected
 
 
 def test_whole_model_is_loaded_as_it_is(folder: Path) -> None:

@@ -16,7 +16,7 @@ from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import EKMAN, GOEMOTIONS
 from emoloom.errors import EmoLoomError
 from emoloom.model.packing import ALIGN
-from emoloom.model.prompts import Prompter
+from emoloom.model.prompts import Prompt, Prompter
 
 BOTH = pytest.mark.parametrize("chat", [True, False], ids=["chat", "plain"])
 CONTROL = ("<|pad|>", "<|bos|>", "<|end|>", "<|start|>")
@@ -193,6 +193,34 @@ def test_tokenizer_without_an_end_is_refused() -> None:
     tokenizer.eos_token = None
     with pytest.raises(EmoLoomError, match="no end-of-sequence token"):
         make(tokenizer)
+
+
+def test_the_token_that_closes_a_turn_ends_a_reply_where_the_model_stops_there() -> None:
+    def eos(ends: list[int], *, chat: bool = True) -> int:
+        tokenizer = tiny.make_tokenizer(chat=chat)
+        tokenizer.eos_token = "<|bos|>"
+        return Prompter(tokenizer, GOEMOTIONS, max_tokens=1024, max_new_tokens=64, ends=ends).eos
+
+    # The template closes turns with tiny.END.
+    assert eos([1, tiny.END]) == tiny.END
+    assert eos([1, tiny.END], chat=False) == eos([1]) == eos([]) == eos([1, 0]) == 1
+
+
+def test_the_models_settings_say_what_ends_a_reply_where_the_tokenizer_does_not() -> None:
+    tokenizer = tiny.make_tokenizer()
+    tokenizer.eos_token = None
+    assert Prompter(tokenizer, GOEMOTIONS, max_tokens=1024, max_new_tokens=64, ends=[3]).eos == 3
+
+
+def test_a_conversation_of_thousands_of_turns_loses_the_fewest_that_it_can() -> None:
+    prompter = tiny.make_prompter()
+    asked = request("hello", *(f"turn {i}" for i in range(3000)))
+    encoded = prompter.encode(asked)
+    kept = prompter.tokenizer.decode(list(encoded.own))
+    first = int(re.search(r"turn (\d+)", kept)[1])  # type: ignore[index]
+    assert "hello" in kept
+    assert prompter.encode(request("hello", *asked.context[first:])) == Prompt(encoded.own, 0)
+    assert prompter.encode(request("hello", *asked.context[first - 1 :])).cut > 0
 
 
 def test_context_too_short_for_a_text_is_refused() -> None:

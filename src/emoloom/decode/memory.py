@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +15,11 @@ FIXED_WIDTH = len(',"vad":{"v":0.00,"a":0.00,"d":0.00},"rationale":"')
 """Between the labels and the first letter of the rationale, every reply has this length."""
 END = '"}'
 """What closes a reply."""
-# Replies remembered for each set of labels.
+# Replies remembered for each list of labels, and lists of labels, the latest; made-up labels would go on for ever.
 _REMEMBERED = 64
+_REMEMBERED_LISTS = 256
+# Replies by whose labels the usual ones are told.
+_REMEMBERED_OPENINGS = 512
 # Tokens of earlier replies in which a run is looked up.
 _REMEMBERED_TOKENS = 512
 
@@ -31,9 +34,9 @@ class Memory:
     def __init__(self) -> None:
         self.tokens: deque[int] = deque(maxlen=_REMEMBERED_TOKENS)
         self._cues: Counter[int] = Counter()
-        self._glosses: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
-        self._heads: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
-        self._openings: Counter[str] = Counter()
+        self._glosses: dict[str, deque[str]] = {}
+        self._heads: dict[str, deque[str]] = {}
+        self._openings: deque[str] = deque(maxlen=_REMEMBERED_OPENINGS)
 
     def add(self, reply: str, tokens: Sequence[int]) -> None:
         """Remembers a finished reply; its gloss by its labels, if it has the contract's shape."""
@@ -41,21 +44,21 @@ class Memory:
         labels = LABELS.match(reply)
         if labels:
             width = labels.end() + FIXED_WIDTH
-            self._openings[labels[0]] += 1
+            self._openings.append(labels[0])
             if reply.endswith(END):
                 gloss, cues = parts(reply[width:].removesuffix(END))
-                self._glosses[labels[0]].append(gloss)
+                _remember(self._glosses, labels[0], gloss)
                 self._cues[len(cues)] += 1
 
     def add_head(self, labels: str, head: str) -> None:
         """Remembers what a reply with these labels begins with, up to the rationale."""
-        self._heads[labels].append(head)
+        _remember(self._heads, labels, head)
 
     @property
     def usual(self) -> str:
-        """What more than half of the replies begin with, up to the end of the labels; empty where nothing is."""
-        for opening, count in self._openings.most_common(1):
-            return opening if 2 * count > self._openings.total() else ""
+        """What more than half of the latest replies begin with, up to the end of the labels; empty where nothing is."""
+        for opening, count in Counter(self._openings).most_common(1):
+            return opening if 2 * count > len(self._openings) else ""
         return ""
 
     @property
@@ -83,6 +86,15 @@ class Memory:
         agreeing = [((head[number] == written[number], agreement(head, written)), head) for head in known]
         most = max(agreement for agreement, _ in agreeing)
         return Counter(head for agreement, head in agreeing if agreement == most).most_common(1)[0][0]
+
+
+def _remember(known: dict[str, deque[str]], labels: str, what: str) -> None:
+    latest = known.pop(labels, None) or deque(maxlen=_REMEMBERED)
+    latest.append(what)
+    # Behind all others, so that the first is the one that has not been met for longest.
+    known[labels] = latest
+    if len(known) > _REMEMBERED_LISTS:
+        del known[next(iter(known))]
 
 
 def agreement(a: Sequence[Any], b: Sequence[Any]) -> int:

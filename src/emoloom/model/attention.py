@@ -21,6 +21,9 @@ NAME = "emoloom_packed"
 # (measured: docs/decisions/003-canonical-numerics.md).
 KEY_BLOCK = 128
 
+# What else transformers' attention may be given that changes what it computes.
+_LACKING = "softcap", "s_aux", "position_bias"
+
 active_pack: ContextVar[Pack] = ContextVar("active_pack")
 
 
@@ -29,10 +32,10 @@ def packed_attention(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    _attention_mask: torch.Tensor | None,
+    attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     sliding_window: int | None = None,
-    **_: Any,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Softmax attention of the active pack.
 
@@ -42,6 +45,8 @@ def packed_attention(
     Returns:
         (1, N, H, D), and no attention weights.
     """
+    if attention_mask is not None or any(others.get(name) is not None for name in _LACKING):
+        raise ValueError(f"its attention has a mask of its own or one of {', '.join(_LACKING)}")
     pack = active_pack.get()
     heads, _n, size = query.shape[1:]
     groups = key.shape[1]

@@ -12,7 +12,7 @@ import torch
 import transformers
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from emoloom.contract.taxonomy import Taxonomy
 from emoloom.errors import CandidateError
@@ -67,10 +67,22 @@ def load_prompter(name: str, folder: Path, space: Taxonomy, *, trust_remote_code
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
         if not trust_remote_code and type(config) not in AutoModelForCausalLM._model_mapping:
             raise ValueError(f"{config.model_type} is not a causal language model")
+        ends = _ends(folder, config)
     context = getattr(config, "max_position_embeddings", None) or MAX_TOKENS
     return Prompter(
-        tokenizer, space, max_tokens=min(context, MAX_TOKENS) // ALIGN * ALIGN, max_new_tokens=MAX_NEW_TOKENS
+        tokenizer,
+        space,
+        max_tokens=min(context, MAX_TOKENS) // ALIGN * ALIGN,
+        max_new_tokens=MAX_NEW_TOKENS,
+        ends=ends,
     )
+
+
+def _ends(folder: Path, config: Any) -> list[int]:
+    """The tokens at which the model's settings for generation, or else its own, end a reply."""
+    settings = GenerationConfig.from_pretrained(folder) if (folder / "generation_config.json").exists() else config
+    ends = settings.eos_token_id
+    return ends if isinstance(ends, list) else [] if ends is None else [ends]
 
 
 def load_candidate(
@@ -118,7 +130,11 @@ def _try_packing(model: Any) -> str | None:
     Raises:
         ValueError: not even one by one have sequences these logits, since they depend on tokens to come.
     """
-    tokens = torch.arange(1, 41) % model.config.get_text_config().vocab_size
+    config = model.config.get_text_config()
+    # Beyond the window, if texts can be: who slides it through a mask alone would see everything when packed.
+    window = getattr(config, "sliding_window", None) or 0
+    length = 40 + (window if window < MAX_TOKENS else 0)
+    tokens = torch.arange(1, length + 1) % config.vocab_size
     alone = model(input_ids=tokens[None], use_cache=False).logits[0]
     model.set_attn_implementation(NAME)
     reason = _misfit(model, tokens, alone) if is_packed(model) else "transformers cannot replace its attention"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,7 +47,17 @@ class Prompter:
         eos: the token id that ends a reply.
     """
 
-    def __init__(self, tokenizer: Any, space: Taxonomy, *, max_tokens: int, max_new_tokens: int) -> None:
+    def __init__(
+        self, tokenizer: Any, space: Taxonomy, *, max_tokens: int, max_new_tokens: int, ends: Collection[int] = ()
+    ) -> None:
+        """Lays the contract's prompt out for ``tokenizer``.
+
+        Args:
+            ends: the tokens at which the model's own settings end a reply, where it comes with any.
+
+        Raises:
+            EmoLoomError: the chat template fails, nothing ends a reply, or the context is too short.
+        """
         self.tokenizer = tokenizer
         self.uses_chat_template = bool(getattr(tokenizer, "chat_template", None))
         head, tail = self._frame(space)
@@ -55,7 +67,7 @@ class Prompter:
         self.prefix = tuple(head_ids)
         self._tail = tuple(self._encode(tail, special=True))
         self.digest = hashlib.sha256("\0".join([prompt.VERSION, head, tail]).encode()).hexdigest()
-        self.eos = self._end_of_reply()
+        self.eos = self._end_of_reply(ends)
         self._room = max_tokens - max_new_tokens - len(head_ids) - len(self._tail)
         if self._room < ALIGN:
             raise EmoLoomError(
@@ -92,15 +104,32 @@ class Prompter:
             remedy="Mend the tokenizer's chat_template, or remove it to use the plain prompt.",
         )
 
-    def _end_of_reply(self) -> int:
+    def _end_of_reply(self, ends: Collection[int]) -> int:
+        """The token that closes an assistant's turn, if the model was trained to stop there; else the tokenizer's end of a
+        sequence, else the first of ``ends``."""
+        if len(ends) > 1 and (closing := self._end_of_turn()) in ends:
+            return int(closing or 0)
         tokenizer = self.tokenizer
-        if tokenizer.eos_token_id is None:
+        end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else next(iter(ends), None)
+        if end is None:
             raise EmoLoomError(
                 "the tokenizer has no end-of-sequence token",
                 where=str(tokenizer.name_or_path),
                 remedy="Set eos_token in tokenizer_config.json.",
             )
-        return int(tokenizer.eos_token_id)
+        return int(end)
+
+    def _end_of_turn(self) -> int | None:
+        """The first token that the chat template puts behind what the assistant says."""
+        if not self.uses_chat_template:
+            return None
+        messages = [{"role": "user", "content": ""}, {"role": "assistant", "content": _MARK}]
+        try:
+            rendered = self.tokenizer.apply_chat_template(messages, tokenize=False)
+        except TemplateError:
+            return None
+        behind = self._encode(rendered.partition(_MARK)[2], special=True)
+        return behind[0] if behind else None
 
     def _encode(self, text: str, *, special: bool = False) -> list[int]:
         """Token ids; unless ``special``, text that looks like a control token stays text, so no record can break out."""
@@ -113,11 +142,16 @@ class Prompter:
         """The request as tokens. Where it does not fit, the oldest turns go first; a text that is still too long keeps
         its beginning."""
         ids = self._encode(prompt.question(request))
-        whole = len(ids)
-        shorter = request
-        while len(ids) > self._room and shorter.context:
-            shorter = shorter.model_copy(update={"context": shorter.context[1:]})
-            ids = self._encode(prompt.question(shorter))
+        whole, turns = len(ids), len(request.context)
+        if whole > self._room and turns:
+
+            def without(dropped: int) -> list[int]:
+                shorter = request.model_copy(update={"context": request.context[dropped:]})
+                return self._encode(prompt.question(shorter))
+
+            # The fewest turns that have to go; halving, because a conversation may have thousands.
+            dropped = bisect_left(range(turns), True, key=lambda n: len(without(n)) <= self._room)
+            ids = without(dropped)
         kept = ids[: self._room]
         return Prompt((*kept, *self._tail), whole - len(kept))
 
