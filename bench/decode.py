@@ -125,7 +125,11 @@ def measure_free(task: Task, peer: Any, rounds: int, few: int) -> dict[str, Any]
     seconds, replies = common.interleaved({name: common.ready(run) for name, run in runs.items()}, rounds)
     rates = {name: len(replies[name]) / median(seconds[name]) for name in runs}
     fast = replies.pop("fast")
-    differing = {name: differences(task, fast, theirs) for name, theirs in replies.items()}
+    # Who gives text is held against our text.
+    as_text = {i: read_again(task, reply) for i, reply in fast.items()}
+    differing = {
+        name: differences(task, as_text if name == "lm_eval" else fast, theirs) for name, theirs in replies.items()
+    }
     ratios = {f"vs_{name}": rates["fast"] / rates[name] for name in replies}
     return {
         "ratios": ratios | {"tokens_differing": sum(found["tokens"] for found in differing.values())},
@@ -149,11 +153,20 @@ def optional_runs(task: Task, peer: Any, batch: int) -> dict[str, common.Run]:
     if common.has("lm_eval"):
         texts = [prompter.tokenizer.decode(prompt) for prompt in task.prompts]
         harness = peers.Harness(peer, prompter.tokenizer, texts, batch=batch)
-        runs["lm_eval"] = lambda: {i: prompter.encode_reply(text)[:-1] for i, text in enumerate(harness.run())}
+        runs["lm_eval"] = lambda: {i: tokens_of(task, text) for i, text in enumerate(harness.run())}
     if common.has("llama_cpp"):
         llama = llamacpp.load(peer, prompter.tokenizer)
         runs["llama_cpp"] = lambda: {i: llamacpp.reply(llama, p, task.eos) for i, p in enumerate(task.prompts)}
     return runs
+
+
+def tokens_of(task: Task, text: str) -> list[int]:
+    return task.candidate.prompter.encode_reply(text)[:-1]
+
+
+def read_again(task: Task, reply: list[int]) -> list[int]:
+    """The tokens of a reply's text; others than the reply's, if the model has spelled it unusually."""
+    return tokens_of(task, task.candidate.prompter.decode(reply))
 
 
 def measure_scored(task: Task, peer: Any, rounds: int) -> dict[str, Any]:
