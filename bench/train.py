@@ -30,7 +30,8 @@ from emoloom.train.objective import Objective
 
 SEED = 0
 IGNORED = -100
-# What TRL offers on a CPU: padded batches, whole or in parts, each example alone, or all sequences of a batch flat behind each other.
+# What TRL offers on a CPU: padded batches, whole or in parts, each example alone, or all sequences of a batch flat behind each
+# other.
 TRL_SETTINGS: dict[str, dict[str, Any]] = {
     "padded": {},
     "padded, 2 x 4": {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2},

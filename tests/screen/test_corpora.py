@@ -43,6 +43,14 @@ def test_training_records_that_are_judged_are_dropped(tmp_path: Path) -> None:
     assert found.manifest["train"]["records"] == 2
 
 
+def test_training_records_without_labels_are_counted(tmp_path: Path) -> None:
+    judged = write_jsonl(tmp_path / "judged.jsonl", ROWS[:1])
+    learnt = write_jsonl(tmp_path / "learnt.jsonl", [{"text": "no idea"}, *ROWS, {"text": "none", "labels": []}])
+    found = corpora(judged, train=(f"jsonl:{learnt}",), train_limit=None)
+    assert (found.unlabelled, found.overlap, len(found.train)) == (2, 1, len(ROWS) - 1)
+    assert found.manifest["train"]["unlabelled_dropped"] == 2
+
+
 def test_the_training_limit_counts_what_is_left(tmp_path: Path) -> None:
     judged = write_jsonl(tmp_path / "judged.jsonl", ROWS[:3])
     learnt = write_jsonl(tmp_path / "learnt.jsonl")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.screenings import lasting, screen, small
+from tests.screenings import lasting, screen, shorten_replies, small
 
 import emoloom.screen.readout
 from emoloom.contract.parse import Parsed, parse_reply
@@ -95,6 +95,23 @@ def test_answers_stay_with_their_texts_beyond_a_chunk(
     assert list(predict_lines(opened, requests, quiet)) == together
     alone = [line for request in requests for line in predict_lines(opened, [request], quiet)]
     assert alone == together
+
+
+@pytest.mark.parametrize("readout", ["free", "scored"])
+def test_texts_of_any_length_and_thousands_of_the_same_are_answered(
+    readout: str, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorten_replies(monkeypatch)
+    opened, told = open_model(None, run.path, readout, quiet), list[str]()
+    many = 10_000 if readout == "scored" else 1000
+    texts = ["", " ", "\0", "word " * 5000, "\U0001f600" * 2000, *["the same again"] * many]
+    requests = [Request.model_construct(id=str(n), text=text, context=()) for n, text in enumerate(texts)]
+    lines = [json.loads(line) for line in predict_lines(opened, requests, quiet, told.append)]
+    assert [line["id"] for line in lines] == [request.id for request in requests]
+    assert len({json.dumps({**line, "id": ""}) for line in lines[5:]}) == 1
+    assert told == [
+        f"{opened.candidate.name}: 2 texts are longer than it reads; they lose their oldest turns, then their end"
+    ]
 
 
 def test_a_run_without_the_readout_says_so(finished: RunFolder, model: Path) -> None:

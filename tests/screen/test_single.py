@@ -6,9 +6,12 @@ import io
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from tests import tiny
 
 from emoloom.contract import prompt
 from emoloom.contract.record import Request
@@ -91,7 +94,8 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("answering")
 def test_predictions_keep_the_order_of_the_input() -> None:
     requests = [Request(id=f'q"{n}', text=f"text {n}") for n in range(4)]
-    opened = Opened(None, Teacher(), (0.5, 0.5, 0.5))  # type: ignore[arg-type]
+    candidate: Any = SimpleNamespace(name="m", prompter=tiny.make_prompter())
+    opened = Opened(candidate, Teacher(), (0.5, 0.5, 0.5))
     lines = list(predict_lines(opened, requests, no_progress))
     assert lines[0] == '{"id":"q\\"0",' + GOOD[1:]
     assert json.loads(lines[1]) == {"id": 'q"1', "error": "no_json", "reply": "“text 1”"}

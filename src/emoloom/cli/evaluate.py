@@ -28,7 +28,7 @@ def evaluate(
 
     with TerminalProgress() as progress:
         opened = open_model(model, run, readout, progress.say, trust=bool(trust_remote_code))
-        scores = evaluate_model(opened, evals, limit, seed, data_dir, progress)
+        scores = evaluate_model(opened, evals, limit, seed, data_dir, progress, progress.say)
     figures = {name: score.to_dict() for name, score in scores.items()}
     if as_json:
         typer.echo(json.dumps(figures, indent=2))

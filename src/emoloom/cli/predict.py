@@ -31,5 +31,5 @@ def predict(
     requests = read_requests(source, sys.stdin.buffer)
     with TerminalProgress() as progress:
         opened = open_model(model, run, readout, progress.say, trust=bool(trust_remote_code))
-        for line in predict_lines(opened, requests, progress):
+        for line in predict_lines(opened, requests, progress, progress.say):
             typer.echo(line)

@@ -56,7 +56,8 @@ class Corpora:
     Attributes:
         train: completed, in the order of the seed.
         flips: mirror images of those that have one, where a recipe asks for them.
-        overlap: how many training records were dropped because an evaluation set holds their text.
+        unlabelled: how many training records were dropped because they have no labels, beside others that have some.
+        overlap: how many others were dropped because an evaluation set holds their text.
         tune: labelled records of the training corpora's dev splits that are neither trained on nor judged: the
             ``scored`` readout is tuned on them. Empty unless a readout needs them, and where no training corpus has a dev split.
         dev: what the rungs of a race are judged on and early stopping watches, of the same splits (at most half of their records
@@ -66,6 +67,7 @@ class Corpora:
 
     train: tuple[Record, ...]
     train_reports: tuple[SplitReport, ...]
+    unlabelled: int
     overlap: int
     evals: tuple[EvalSet, ...]
     tune: tuple[Record, ...]
@@ -100,6 +102,7 @@ class Corpora:
                 "records": len(self.train),
                 "sha256": records_digest(self.train),
                 "vad_sources": dict(sorted(Counter(record.vad_source or "gold" for record in self.train).items())),
+                "unlabelled_dropped": self.unlabelled,
                 "overlap_dropped": self.overlap,
                 "sources": [report.to_dict() for report in self.train_reports],
             },
@@ -179,6 +182,7 @@ def load_corpora(config: ScreenConfig, teacher: Teacher, recipes: Sequence[Recip
     return Corpora(
         tuple(train),
         tuple(split.report for split in splits),
+        len(pool) - len(usable),
         len(usable) - len(kept),
         evals,
         tuple(teacher.complete(record) for record in tune),

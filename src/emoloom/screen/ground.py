@@ -94,6 +94,8 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
     corpora = load_corpora(config, teacher, recipes)
     if config.dtype == "bfloat16" and recipes and not _has_bfloat16():
         say("this machine has no bfloat16 arithmetic: float32, the default, is several times faster here")
+    if corpora.unlabelled:
+        say(f"{corpora.unlabelled} training records are left out, because they have no labels")
     if corpora.overlap:
         say(f"{corpora.overlap} training records are left out, because their texts are judged")
     if "scored" in config.readout and recipes and not corpora.tune:
@@ -109,7 +111,7 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
                 FirstLabel(prompter, GOEMOTIONS, torch.device("cpu"))
             cut = _cut(prompter, corpora)
             if cut.texts:
-                say(f"{spec}: {cut.texts} texts are longer than it reads; they lose their oldest turns, then their end")
+                say(f"{spec}: {told_cut(cut.texts)}")
             if cut.replies:
                 say(f"{spec}: {cut.replies} training replies are longer than the {MAX_NEW_TOKENS} tokens it may write")
             models.append(PlannedModel(str(spec), local, prompter, config.dtype, cut))
@@ -128,6 +130,11 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
 def _has_bfloat16() -> bool:
     # x86 processors that stop at AVX2 compute it element by element.
     return torch.cuda.is_available() or torch.backends.cpu.get_cpu_capability() != "AVX2"
+
+
+def told_cut(texts: int) -> str:
+    """What is said of texts that are too long."""
+    return f"{texts} texts are longer than it reads; they lose their oldest turns, then their end"
 
 
 def _cut(prompter: Prompter, corpora: Corpora) -> Cut:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, get_args
 
-from emoloom.assets.cache import Say
+from emoloom.assets.cache import Say, silent
 from emoloom.config import Readout as ReadoutName
 from emoloom.contract.affect import VAD
 from emoloom.contract.parse import Parsed, parse_reply
@@ -24,6 +24,7 @@ from emoloom.model.load import Candidate
 from emoloom.screen.cell import judge, make_row
 from emoloom.screen.corpora import load_evals
 from emoloom.screen.cost import Progress
+from emoloom.screen.ground import told_cut
 from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
 from emoloom.screen.reopen import Reopened, load_model
 from emoloom.screen.scoring import scored_readout
@@ -102,9 +103,15 @@ def _winner(folder: RunFolder, model: str | None) -> str:
 
 
 def evaluate_model(
-    opened: Opened, evals: Sequence[str], limit: int | None, seed: int, data_dir: Path | None, progress: Progress
+    opened: Opened,
+    evals: Sequence[str],
+    limit: int | None,
+    seed: int,
+    data_dir: Path | None,
+    progress: Progress,
+    say: Say = silent,
 ) -> dict[str, Scores]:
-    """Scores on each corpus by name.
+    """Scores on each corpus by name; texts that are too long for the model are told of.
 
     Raises:
         EmoLoomError: a corpus cannot be had.
@@ -112,14 +119,14 @@ def evaluate_model(
     sets = load_evals(evals, limit, seed, data_dir, opened.teacher)
     rows = []
     for e in sets:
-        answers = _answers(opened, e.records, progress)
+        answers = _answers(opened, e.records, progress, say)
         rows += [make_row(e.name, record, answer) for record, answer in zip(e.records, answers, strict=True)]
     return judge(rows, sets, opened.constant, seed)
 
 
-def predict_lines(opened: Opened, requests: Sequence[Request], progress: Progress) -> Iterator[str]:
-    """One JSON line for each request, in order."""
-    for request, answer in zip(requests, _answers(opened, requests, progress), strict=True):
+def predict_lines(opened: Opened, requests: Sequence[Request], progress: Progress, say: Say = silent) -> Iterator[str]:
+    """One JSON line for each request, in order; texts that are too long for the model are told of."""
+    for request, answer in zip(requests, _answers(opened, requests, progress, say), strict=True):
         outcome = parse_reply(answer.reply, GOEMOTIONS)
         if isinstance(outcome, Parsed):
             yield f'{{"id":{json.dumps(request.id)},{outcome.reply.line()[1:]}'
@@ -146,8 +153,10 @@ def read_requests(source: Path | None, stdin: BinaryIO) -> list[Request]:
     ]
 
 
-def _answers(opened: Opened, requests: Sequence[Request], progress: Progress) -> list[Answer]:
+def _answers(opened: Opened, requests: Sequence[Request], progress: Progress, say: Say) -> list[Answer]:
     """The answer to each request, in order."""
+    if cut := sum(opened.candidate.prompter.encode(request).cut > 0 for request in requests):
+        say(f"{opened.candidate.name}: {told_cut(cut)}")
     found: dict[int, Answer] = {}
     for index, answer in _readout(opened, requests).answers(requests):
         found[index] = answer
