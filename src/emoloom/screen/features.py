@@ -57,7 +57,7 @@ def _kept(
     progress: Progress,
 ) -> Floats:
     """What ``read`` makes of every sequence, (n, ...); each pack's rows are kept in ``scratch``."""
-    rows: dict[int, Floats] = {}
+    found = np.empty(0)
     for number, members in enumerate(packfuls(sequences, alone=False)):
         kept = scratch / f"pack-{number}.npy"
         if not kept.exists():
@@ -65,6 +65,10 @@ def _kept(
             buffer = io.BytesIO()
             np.save(buffer, read(packed).cpu().numpy())
             write_atomic(kept, buffer.getvalue())
-        rows |= zip(members, np.load(kept), strict=True)
+        rows = np.load(kept)
+        if not number:
+            # Once, and filled: all records' states are the largest thing in memory beside the model.
+            found = np.empty((len(sequences), *rows.shape[1:]), rows.dtype)
+        found[members] = rows
         progress(title, len(members), len(sequences))
-    return np.array([rows[i] for i in range(len(sequences))])
+    return found
