@@ -160,7 +160,7 @@ def settings(root: Path) -> Plan:
     few: dict[str, Any] = {"train_limit": 4, "limit": 2, "zero_shot_limit": 1, "checkpoint_seconds": 1e-9}
     race: dict[str, Any] = {"rungs": 2, "dev_limit": 2, "readout": ("free", "scored")}
     watched = {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "epochs": 2, "early_stop": True}
-    terms = {"l_cls": 0.3, "l_reg": 0.3, "mixture": "entropy"}
+    terms = {"l_cls": 0.3, "l_write": 0.3, "l_reg": 0.3, "mixture": "entropy"}
     config = small(None, write_jsonl(root / "mine.jsonl"), **few, **race, recipe=watched | terms)
     config = config.model_copy(update={"model": tuple(f"path:{model}" for model in models)})
     content = config.model_dump(mode="json", exclude={"out", "data_dir", "lexicon"})

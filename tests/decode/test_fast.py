@@ -205,6 +205,9 @@ def fake_self_test(monkeypatch: pytest.MonkeyPatch, wrong: set[tuple[int, int]])
         return torch.nextafter(exact, exact + 1) if off else exact
 
     def packed(_model: Any, pack: Pack, rows: Sequence[int]) -> torch.Tensor:
+        # As a round of decoding is: with branches, and more rows than are compared.
+        assert all(pack.branches)
+        assert len(rows) > len(pack.offsets) + 1
         at = [(int(pack.tokens[row]), int(pack.positions[row])) for row in rows]
         return torch.stack([logits(*place, place in wrong) for place in at])
 

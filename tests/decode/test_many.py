@@ -1,4 +1,4 @@
-"""Two thousand replies of each architecture that can be packed, in all orders, batch sizes and company."""
+"""Two thousand replies of each architecture that can be packed: batches of several sizes, shuffled, beside an extreme text."""
 
 from __future__ import annotations
 
@@ -30,16 +30,17 @@ def many(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Case(model, prefix, prompts, replies, self_test(model, prefix, prompts[:3])), eos
 
 
-@pytest.mark.parametrize("size", [1, 7, 32])
-def test_two_thousand_replies(many: tuple[Case, int], size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``size`` texts are given at a time, and as many begun in a round, the longest among those of the first batch."""
-    monkeypatch.setattr(fast, "ADMITTED", size)
+def test_two_thousand_replies(many: tuple[Case, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many texts are given at a time, and as many begun in a round, the longest among those of the first batch."""
     case, eos = many
     *others, extreme = range(REPLIES)
-    order = random.Random(size).sample(others, len(others))
-    order.insert(size // 2, extreme)
-    replies: dict[int, list[int]] = {}
-    for start in range(0, REPLIES, size):
-        batch = order[start : start + size]
-        replies |= case.fast(batch, [branching(case.replies[i], i) for i in batch], eos=eos, max_new_tokens=MAX_NEW)
-    assert replies == case.expected(order)
+    for size in (1, 7, 32):
+        monkeypatch.setattr(fast, "ADMITTED", size)
+        order = random.Random(size).sample(others, len(others))
+        order.insert(size // 2, extreme)
+        replies: dict[int, list[int]] = {}
+        for start in range(0, REPLIES, size):
+            batch = order[start : start + size]
+            drafts = [branching(case.replies[i], i) for i in batch]
+            replies |= case.fast(batch, drafts, eos=eos, max_new_tokens=MAX_NEW)
+        assert replies == case.expected(order)

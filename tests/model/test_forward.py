@@ -14,7 +14,7 @@ from tests.model.conftest import Pair
 from transformers import PretrainedConfig
 
 from emoloom.decode.fast import self_test
-from emoloom.model.attention import NAME, active_pack
+from emoloom.model.attention import NAME, active_pack, packed_attention
 from emoloom.model.forward import MIN_ROWS, is_packed, packed_layers, packed_logits
 from emoloom.model.packing import pack
 
@@ -168,6 +168,14 @@ def test_model_that_cannot_be_packed_says_so(architecture: str, tmp_path: Path) 
     assert candidate.unpacked is not None
     assert candidate.unpacked.startswith(f"{architecture} models cannot be packed: ")
     assert not is_packed(candidate.model)
+
+
+@pytest.mark.parametrize("extra", ["attention_mask", "softcap", "s_aux", "position_bias"])
+def test_attention_with_parts_that_packing_lacks_is_refused(extra: str) -> None:
+    one = torch.zeros(1, 1, 1, 2)
+    given: Any = {"attention_mask": None, extra: one}
+    with pytest.raises(ValueError, match="a mask of its own" if extra == "attention_mask" else extra):
+        packed_attention(torch.nn.Identity(), one, one, one, **given)
 
 
 @pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)

@@ -130,11 +130,26 @@ def test_a_window_that_a_mask_alone_slides_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "expected"), [([1, tiny.END], tiny.END), (1, tiny.END), ([1, 3], tiny.END)], ids=["turn", "one", "other"]
+    ("own", "ends", "expected"),
+    [
+        ("<|bos|>", [1, tiny.END], tiny.END),
+        ("<|bos|>", tiny.END, tiny.END),
+        ("<|bos|>", 3, 1),
+        (None, 3, 3),
+        # Where there are none, the model's own configuration says it.
+        (None, None, tiny.END),
+    ],
 )
-def test_what_ends_a_reply_is_read_from_the_models_settings(folder: Path, ends: Any, expected: int) -> None:
-    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
-    assert tiny.load_tiny(folder).prompter.eos == expected
+def test_what_ends_a_reply_is_read_from_the_models_settings(
+    folder: Path, own: str | None, ends: Any, expected: int
+) -> None:
+    tokenizer = tiny.make_tokenizer()
+    tokenizer.eos_token = own
+    tokenizer.save_pretrained(folder)
+    (folder / "generation_config.json").write_text(json.dumps({} if ends is None else {"eos_token_id": ends}))
+    prompter = tiny.load_tiny(folder).prompter
+    assert prompter.eos == expected
+    assert (prompter.digest == tiny.make_prompter().digest) == (expected == prompter.tokenizer.eos_token_id)
 
 
 def test_whole_model_is_loaded_as_it_is(folder: Path) -> None:

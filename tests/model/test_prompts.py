@@ -202,7 +202,7 @@ def test_the_token_that_closes_a_turn_ends_a_reply_where_the_model_stops_there()
         return Prompter(tokenizer, GOEMOTIONS, max_tokens=1024, max_new_tokens=64, ends=ends).eos
 
     # The template closes turns with tiny.END.
-    assert eos([1, tiny.END]) == tiny.END
+    assert eos([1, tiny.END]) == eos([tiny.END]) == tiny.END
     assert eos([1, tiny.END], chat=False) == eos([1]) == eos([]) == eos([1, 0]) == 1
 
 

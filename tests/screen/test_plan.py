@@ -17,6 +17,7 @@ import emoloom.screen.cells
 import emoloom.screen.corpora
 import emoloom.screen.environment
 from emoloom.config import Recipe
+from emoloom.contract.affect import ATOMS
 from emoloom.screen.environment import code_digest, environment
 from emoloom.screen.plan import make_plan
 
@@ -254,6 +255,14 @@ def test_the_code_digest_covers_what_computes_and_not_what_shows(
 def test_a_model_named_twice_runs_once(model: Path, data: Path) -> None:
     config = small(model, data).model_copy(update={"model": (f"path:{model}", f"path:{model}")})
     assert len(plan(config).models) == 1
+
+
+def test_the_manifest_names_the_verifier_that_read_texts(model: Path, data: Path, tmp_path: Path) -> None:
+    learnt = write_jsonl(tmp_path / "learnt.jsonl", [{"text": "it rained all day", "labels": ["sadness"]}])
+    read = plan(small(model, data, train=(f"jsonl:{learnt}",), recipe={"l_app": 0.1})).manifest["verifier"]
+    assert (read["fitted_on"], read["corpora"], set(read["held_out_auc"])) == ("starter", ["starter"], set(ATOMS))
+    # The starter corpus has appraisals of its own.
+    assert plan(small(model, data, train=("starter",), recipe={"l_app": 0.1})).manifest["verifier"] is None
 
 
 def test_the_manifest_names_what_identifies_the_run(model: Path, data: Path) -> None:

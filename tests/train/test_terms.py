@@ -163,15 +163,15 @@ def test_the_profile_of_a_sure_label_is_its_own() -> None:
 
 
 def test_appraisals_count_in_units_of_their_spread() -> None:
-    atoms = np.random.default_rng(0).random((50, 4)) * [0.1, 1.0, 0.3, 0.0]
+    atoms = np.random.default_rng(0).random((50, 4)) * [0.1, 1.0, 0.3, 0.001]
     spread = torch.tensor(atom_spread(atoms.tolist()))
-    assert spread.tolist() == pytest.approx([*atoms.std(axis=0)[:3], 1.0])
+    assert spread.tolist() == pytest.approx([*atoms.std(axis=0)[:3], 0.02])
     assert atom_spread([]) == [1.0] * 4
     # Whoever says the mean of what the verifier says misses each atom by its variance.
     flat = torch.tensor(atoms.mean(axis=0)).expand(28, 4)
     every = torch.full((50, 28), 1 / 28)
     missed = float(appraisal_loss(every, flat, spread, torch.tensor(atoms), torch.ones(50))) / 50
-    assert missed == pytest.approx(3 / 4)
+    assert missed == pytest.approx(3 / 4, abs=1e-3)
 
 
 def test_profiles_come_onto_the_verifiers_scale() -> None:
@@ -184,8 +184,17 @@ def test_profiles_come_onto_the_verifiers_scale() -> None:
     for atom in range(4):
         slope, intercept = np.polyfit(implied[:, atom], atoms[:, atom], 1)
         line = intercept + slope * table[:, atom] if slope > 0 else np.full(28, atoms[:, atom].mean())
-        np.testing.assert_allclose(found[:, atom], line, atol=1e-12)
+        inside = line.clip(atoms[:, atom].min(), atoms[:, atom].max())
+        np.testing.assert_allclose(found[:, atom], inside, atol=1e-12)
     np.testing.assert_array_equal(calibrated_profiles(table.tolist(), [], []), table)
+
+
+def test_few_texts_do_not_lead_profiles_astray() -> None:
+    # Two labels of nearly the same profile, read quite differently: the line through them is steep.
+    table = [[0.48] * 4, [0.51] * 4, [0.95] * 4]
+    found = calibrated_profiles(table, [(0,), (1,)], [[0.42] * 4, [0.62] * 4])
+    assert found.min() >= 0.42
+    assert found.max() <= 0.62
 
 
 @pytest.mark.parametrize("merges", [(), (("j", "o"), ("jo", "y"), ("a", "d"), ("d", "i"))], ids=["bytes", "merged"])

@@ -127,8 +127,9 @@ def decode_fast(
         key=lambda job: len(job.prompt),
         reverse=True,
     )
-    # As much for branches as for drafts.
-    together = LOGITS // (2 * max_new_tokens * model.config.get_text_config().vocab_size)
+    # As much for branches, where there can be any, as for drafts.
+    asked = (2 if is_packed(model) and constraint is None else 1) * max_new_tokens
+    together = LOGITS // (asked * model.config.get_text_config().vocab_size)
     active: list[Job] = []
     while waiting or active:
         for _ in range(ADMITTED):
@@ -281,8 +282,8 @@ def _near_ties(logits: torch.Tensor, margin: float) -> set[int]:
 def self_test(model: torch.nn.Module, prefix: Sequence[int], prompts: Sequence[Sequence[int]]) -> bool:
     """Whether packed logits equal the canonical ones bit for bit on this machine.
 
-    One pack of ordinary size, the longest of ``prompts`` among its members, each with a branch, is asked for as many logits as a
-    round of decoding; they are compared at its members' last tokens and at the middle of the longest.
+    One pack of ordinary size, the longest of ``prompts`` among its members, each with a branch, is asked for logits as a round of
+    decoding is; they are compared at its members' last tokens and at the middle of the longest.
     """
     by_length = sorted(prompts, key=len)
     chosen = [by_length[-1]]
@@ -298,5 +299,5 @@ def self_test(model: torch.nn.Module, prefix: Sequence[int], prompts: Sequence[S
     together = packed_logits(model, packed, [*rows, *others])
     return all(
         torch.equal(logits, next_logits(model, prefix, chosen[i][: step + 1]))
-        for (i, step), logits in zip(checked, together, strict=False)
+        for (i, step), logits in zip(checked, together[: len(checked)], strict=True)
     )

@@ -45,8 +45,10 @@ def packed_attention(
     Returns:
         (1, N, H, D), and no attention weights.
     """
-    if attention_mask is not None or any(others.get(name) is not None for name in _LACKING):
-        raise ValueError(f"its attention has a mask of its own or one of {', '.join(_LACKING)}")
+    extras = {"a mask of its own": attention_mask} | {name: others.get(name) for name in _LACKING}
+    for name, extra in extras.items():
+        if extra is not None:
+            raise ValueError(f"its attention has {name}")
     pack = active_pack.get()
     heads, _n, size = query.shape[1:]
     groups = key.shape[1]

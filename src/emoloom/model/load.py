@@ -80,9 +80,11 @@ def load_prompter(name: str, folder: Path, space: Taxonomy, *, trust_remote_code
 
 def _ends(folder: Path, config: Any) -> list[int]:
     """The tokens at which the model's settings for generation, or else its own, end a reply."""
-    settings = GenerationConfig.from_pretrained(folder) if (folder / "generation_config.json").exists() else config
-    ends = settings.eos_token_id
-    return ends if isinstance(ends, list) else [] if ends is None else [ends]
+    known = [config, config.get_text_config()]
+    if (folder / "generation_config.json").exists():
+        known.insert(0, GenerationConfig.from_pretrained(folder))
+    ends: Any = next((end for one in known if (end := getattr(one, "eos_token_id", None)) is not None), [])
+    return ends if isinstance(ends, list) else [ends]
 
 
 def load_candidate(

@@ -43,7 +43,7 @@ class Prompter:
     Attributes:
         prefix: the token ids every prompt begins with.
         uses_chat_template: whether the tokenizer's chat template wraps the prompt.
-        digest: sha256 of everything around the question: it changes when the prompt does.
+        digest: sha256 of everything around the question, and of what ends a reply: it changes when the prompt does.
         eos: the token id that ends a reply.
     """
 
@@ -66,8 +66,11 @@ class Prompter:
             head_ids = [tokenizer.bos_token_id, *head_ids]
         self.prefix = tuple(head_ids)
         self._tail = tuple(self._encode(tail, special=True))
-        self.digest = hashlib.sha256("\0".join([prompt.VERSION, head, tail]).encode()).hexdigest()
         self.eos = self._end_of_reply(ends)
+        around = [prompt.VERSION, head, tail]
+        if self.eos != tokenizer.eos_token_id:
+            around.append(str(self.eos))
+        self.digest = hashlib.sha256("\0".join(around).encode()).hexdigest()
         self._room = max_tokens - max_new_tokens - len(head_ids) - len(self._tail)
         if self._room < ALIGN:
             raise EmoLoomError(
@@ -107,8 +110,9 @@ class Prompter:
     def _end_of_reply(self, ends: Collection[int]) -> int:
         """The token that closes an assistant's turn, if the model was trained to stop there; else the tokenizer's end of a
         sequence, else the first of ``ends``."""
-        if len(ends) > 1 and (closing := self._end_of_turn()) in ends:
-            return int(closing or 0)
+        closing = self._end_of_turn()
+        if closing is not None and closing in ends:
+            return closing
         tokenizer = self.tokenizer
         end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else next(iter(ends), None)
         if end is None:
@@ -126,7 +130,8 @@ class Prompter:
         messages = [{"role": "user", "content": ""}, {"role": "assistant", "content": _MARK}]
         try:
             rendered = self.tokenizer.apply_chat_template(messages, tokenize=False)
-        except TemplateError:
+        except (TemplateError, TypeError):
+            # It need not be able to render what an assistant says.
             return None
         behind = self._encode(rendered.partition(_MARK)[2], special=True)
         return behind[0] if behind else None

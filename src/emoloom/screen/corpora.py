@@ -80,6 +80,11 @@ class Corpora:
             self, train=tuple(_appraised(self.train, appraise)), flips=tuple(_appraised(self.flips, appraise))
         )
 
+    @property
+    def unappraised(self) -> bool:
+        """Whether something that is trained on lacks appraisals of its own."""
+        return any(record.appraisal is None for record in (*self.train, *self.flips))
+
     def fitted_on(self, recipe: Recipe, examples: int) -> tuple[Record, ...]:
         """What the heads of a ``scored`` cell are fitted to: what the recipe trains on; at a rung of the race as many of them as
         ``examples`` (else 0) lie behind."""

@@ -105,7 +105,7 @@ def _described(manifest: Mapping[str, Any]) -> dict[str, Any]:
     versions = {f"version of {name}": version for name, version in environment["libraries"].items()}
     machine = {name: value for name, value in environment.items() if name != "libraries"}
     trained = {"training records": manifest["data"]["train"]["sha256"], "recipe": manifest["config"]["recipe"]}
-    settings = {"lexicon": manifest["lexicon"], "dtype": manifest["config"]["dtype"]}
+    settings = {"lexicon": manifest["lexicon"], "verifier": manifest["verifier"], "dtype": manifest["config"]["dtype"]}
     return machine | versions | candidates | trained | settings
 
 

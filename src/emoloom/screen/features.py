@@ -69,6 +69,7 @@ def _kept(
         if not number:
             # Once, and filled: all records' states are the largest thing in memory beside the model.
             found = np.empty((len(sequences), *rows.shape[1:]), rows.dtype)
-        found[members] = rows
+        for member, row in zip(members, rows, strict=True):
+            found[member] = row
         progress(title, len(members), len(sequences))
     return found

@@ -63,8 +63,8 @@ class PlannedModel:
 
 @dataclass(frozen=True)
 class Ground:
-    """What every plan stands on: everything that was named, loaded; ``verifier`` tells which one read the texts, None where no
-    recipe asks for it."""
+    """What every plan stands on: everything that was named, loaded; ``verifier`` tells which one read the texts, None where it
+    read none."""
 
     config: ScreenConfig
     teacher: Teacher
@@ -116,15 +116,15 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
                 say(f"{spec}: {cut.replies} training replies are longer than the {MAX_NEW_TOKENS} tokens it may write")
             models.append(PlannedModel(str(spec), local, prompter, config.dtype, cut))
     # Last, because a verifier may have to be fitted first, and a mistake in a name should not wait for it.
-    identity = None
-    if any(recipe.l_app for recipe in recipes):
+    told = None
+    if any(recipe.l_app for recipe in recipes) and corpora.unappraised:
         # Imported where records are appraised, and nowhere else: inference goes without the verifier.
         from emoloom.screen.appraisal import load_verifier
 
         verifier, card = load_verifier(config.data_dir, say, without=corpora_named(config))
         corpora = corpora.appraised(verifier.atoms)
-        identity = _verifier_identity(card)
-    return Ground(config, teacher, corpora, tuple(models), arms, identity)
+        told = _of_verifier(card)
+    return Ground(config, teacher, corpora, tuple(models), arms, told)
 
 
 def _has_bfloat16() -> bool:
@@ -143,10 +143,12 @@ def _cut(prompter: Prompter, corpora: Corpora) -> Cut:
     return Cut(texts, sum(len(e.reply) > MAX_NEW_TOKENS for e in examples(corpora.train, prompter)))
 
 
-def _verifier_identity(card: Mapping[str, Any]) -> dict[str, Any]:
+def _of_verifier(card: Mapping[str, Any]) -> dict[str, Any]:
     """What distinguishes the appraisal verifier from others, and how good it is."""
+    # Rounded: the last bits of a sum may differ between machines.
+    auc = {atom: round(value, 4) for atom, value in card["held_out_auc"].items()}
     corpora = [source["corpus"] for source in card["sources"]]
-    return {key: card[key] for key in ("version", "fitted_on", "held_out_auc", "mean_auc")} | {"corpora": corpora}
+    return {key: card[key] for key in ("version", "fitted_on")} | {"held_out_auc": auc, "corpora": corpora}
 
 
 def lexicon_identity(teacher: Teacher) -> dict[str, Any] | None:

@@ -119,14 +119,14 @@ def evaluate_model(
     sets = load_evals(evals, limit, seed, data_dir, opened.teacher)
     rows = []
     for e in sets:
-        answers = _answers(opened, e.records, progress, say)
+        answers = _answers(opened, e.records, progress, say, f"{opened.candidate.name} on {e.name}")
         rows += [make_row(e.name, record, answer) for record, answer in zip(e.records, answers, strict=True)]
     return judge(rows, sets, opened.constant, seed)
 
 
 def predict_lines(opened: Opened, requests: Sequence[Request], progress: Progress, say: Say = silent) -> Iterator[str]:
     """One JSON line for each request, in order; texts that are too long for the model are told of."""
-    for request, answer in zip(requests, _answers(opened, requests, progress, say), strict=True):
+    for request, answer in zip(requests, _answers(opened, requests, progress, say, opened.candidate.name), strict=True):
         outcome = parse_reply(answer.reply, GOEMOTIONS)
         if isinstance(outcome, Parsed):
             yield f'{{"id":{json.dumps(request.id)},{outcome.reply.line()[1:]}'
@@ -153,10 +153,10 @@ def read_requests(source: Path | None, stdin: BinaryIO) -> list[Request]:
     ]
 
 
-def _answers(opened: Opened, requests: Sequence[Request], progress: Progress, say: Say) -> list[Answer]:
+def _answers(opened: Opened, requests: Sequence[Request], progress: Progress, say: Say, title: str) -> list[Answer]:
     """The answer to each request, in order."""
     if cut := sum(opened.candidate.prompter.encode(request).cut > 0 for request in requests):
-        say(f"{opened.candidate.name}: {told_cut(cut)}")
+        say(f"{title}: {told_cut(cut)}")
     found: dict[int, Answer] = {}
     for index, answer in _readout(opened, requests).answers(requests):
         found[index] = answer

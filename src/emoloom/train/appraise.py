@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-# Atoms are kept to four decimals.
-_CONSTANT = 1e-4
+# A verifier that hardly tells texts apart is not to be followed into what it cannot tell.
+_LEAST_SPREAD = 0.02
 
 
 def implied_profile(probabilities: torch.Tensor, profiles: torch.Tensor) -> torch.Tensor:
@@ -40,9 +40,10 @@ def appraisal_loss(
 
 
 def atom_spread(atoms: Sequence[Sequence[float]]) -> list[float]:
-    """Standard deviation of each of the four atoms over (n, 4) ``atoms``; 1 where an atom is always the same or none was read."""
-    spread = np.std(np.array(atoms, dtype=np.float64).reshape(-1, 4), axis=0) if atoms else np.zeros(4)
-    return [float(s) if s > _CONSTANT else 1.0 for s in spread]
+    """Standard deviation of each atom over (n, 4) ``atoms``, at least :data:`_LEAST_SPREAD`; 1 where none was read."""
+    if not atoms:
+        return [1.0] * 4
+    return [max(float(s), _LEAST_SPREAD) for s in np.std(np.array(atoms, dtype=np.float64), axis=0)]
 
 
 def calibrated_profiles(
@@ -52,7 +53,8 @@ def calibrated_profiles(
 
     A verifier of texts is less sure than a table of labels, and what one corpus calls half certain another does not. So each
     atom of the table is mapped by the straight line that best predicts the atoms of the training texts from their labels'
-    mean profiles; a line that would fall is laid flat, and the atom then pulls at nothing.
+    mean profiles; a line that would fall is laid flat, and the atom then pulls at nothing. Profiles stay
+    within the range of what was read.
 
     Args:
         profiles: (L, 4), the table.
@@ -71,4 +73,4 @@ def calibrated_profiles(
     spread = (centred**2).sum(axis=0)
     slope = np.maximum((centred * (read - read.mean(axis=0))).sum(axis=0), 0) / np.where(spread > 0, spread, 1.0)
     calibrated: npt.NDArray[np.float64] = read.mean(axis=0) + slope * (table - implied.mean(axis=0))
-    return calibrated
+    return np.clip(calibrated, read.min(axis=0), read.max(axis=0))

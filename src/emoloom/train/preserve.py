@@ -34,8 +34,9 @@ def expected_misses(
     .. math:: E_t = \sum_{c \ne c_t^*} p_t(c)\,\lvert m(c) - v \rvert + p_t(c_t^*)\,E_{t+1}, \qquad
         E_{T+1} = \lvert m(c_T^*) - v \rvert
 
-    and :math:`E_1` is the expected distance of the number from v, if those that are open behind a wrong token are alike likely;
-    however many tokens a number has, an axis counts once.
+    and :math:`E_1` is the expected distance of the number from v, if those that are open behind a wrong token are alike likely
+    (and lie to one side of v, as they do where no token is the beginning of another); however many tokens a number has, an axis
+    counts once.
 
     Args:
         logits: (R, V), row r predicting reply token r.
