@@ -121,7 +121,7 @@ def decode_fast(
         constraint: which tokens replies may be made of; all, if there is none.
         between: called before each forward.
     """
-    # Alike lengths together: attention is computed on a grid for each aligned length, and few large ones take less time.
+    # Alike lengths together, as in :func:`~emoloom.model.packing.packfuls`.
     waiting = sorted(
         (Job(i, own, draft, constraint.start() if constraint else None) for i, (own, draft) in enumerate(prompts)),
         key=lambda job: len(job.prompt),
