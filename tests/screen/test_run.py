@@ -62,6 +62,25 @@ def test_a_run_leaves_the_documented_files_and_no_others(finished: RunFolder, mo
     assert not list(finished.path.rglob("scratch"))
 
 
+def test_the_manifest_of_a_finished_run_says_how_every_model_s_forwards_were_made(
+    finished: RunFolder, model: Path
+) -> None:
+    found = cells(finished)
+    answered = {found[f"path:{model}", stage] for stage in ("zero-shot", "tuned")}
+    numerics = finished.read_json("manifest.json")["numerics"]
+    assert numerics.keys() == answered
+    assert all(said == {"bit_equal": True, "unpacked": None} for said in numerics.values())
+
+
+def test_near_ties_that_the_canonical_forward_decides_are_told(
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emoloom.screen.worker, "bit_equal", lambda *_: False)
+    run = screen(small(model, data, tmp_path / "run"))
+    assert {said["bit_equal"] for said in run.read_json("manifest.json")["numerics"].values()} == {False}
+    assert "near-ties decided by the canonical forward" in write_report(run).read_text(encoding="utf-8")
+
+
 def test_the_leaderboard_has_the_documented_shape(finished: RunFolder, model: Path) -> None:
     board = finished.read_json("leaderboard.json")
     assert set(board) == {"rows", "ranking", "race", "failed", "cut", "verdict", "probes"}
@@ -236,7 +255,7 @@ def test_a_model_that_cannot_be_packed_is_screened_and_said_so(architecture: str
     assert len(said) == 1
     metrics = run.cell(cells(run)[f"path:{model}", "tuned"]).metrics()
     assert metrics
-    assert metrics["unpacked"].startswith(reason)
+    assert metrics["numerics"]["unpacked"].startswith(reason)
     assert reason in write_report(run).read_text(encoding="utf-8")
 
 

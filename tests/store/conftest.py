@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from emoloom.store.files import sha256_file
+from emoloom.store.files import digest
 from emoloom.store.run import LEADERBOARD, MANIFEST, TIMINGS, RunFolder
 
 KEYS = ("a" * 64, "b" * 64)
@@ -25,7 +25,7 @@ def finish(run: RunFolder) -> RunFolder:
     """Does the work of a run: two cells, one of them with weights, a board, a page."""
     rng = random.Random(0)
     with run.opened(PLAN) as journal:
-        journal.record("plan", cells=list(KEYS), files={MANIFEST: sha256_file(run.path / MANIFEST)})
+        journal.record("plan", cells=list(KEYS), manifest=digest(PLAN))
         for key in KEYS:
             cell = run.cell(key)
             if cell.metrics() is None:
@@ -35,7 +35,8 @@ def finish(run: RunFolder) -> RunFolder:
             journal.record("cell", key=key, files=cell.hashes())
         run.write_json(TIMINGS, {"cells": {}})
         board = run.write_json(LEADERBOARD, {"rows": [], "ranking": [{"candidate": "x"}], "verdict": []})
-        journal.record("finished", files={LEADERBOARD: board})
+        completed = run.complete(PLAN, {key: {"bit_equal": True} for key in KEYS})
+        journal.record("finished", files={MANIFEST: completed, LEADERBOARD: board})
         journal.settle()
         run.seal(LEADERBOARD)
     run.publish("report.html", "<p>\nä\n</p>\n")

@@ -81,15 +81,16 @@ def test_a_folder_in_place_of_a_file_is_found(run: RunFolder) -> None:
     assert {finding.file for finding in check(run.path).findings} == {"journal.jsonl"}
 
 
-def test_a_seal_made_anew_over_changed_files_is_contradicted_by_the_journal(run: RunFolder) -> None:
-    replies = run.cell("a" * 64).replies_file
-    replies.write_text("{}\n")
+@pytest.mark.parametrize(("name", "line"), [(f"cells/{'a' * 16}/replies.jsonl", 2), ("manifest.json", 4)])
+def test_a_seal_made_anew_over_changed_files_is_contradicted_by_the_journal(
+    name: str, line: int, run: RunFolder
+) -> None:
+    (run.path / name).write_text("{}\n")
     (run.path / "seal.jsonl").unlink()
     run.seal("leaderboard.json")
     run.publish("report.html", (run.path / "report.html").read_text("utf-8"))
-    name = replies.relative_to(run.path).as_posix()
     assert check(run.path).findings == [
-        Finding(name, "whole file", "not the file that journal.jsonl records in line 2")
+        Finding(name, "whole file", f"not the file that journal.jsonl records in line {line}")
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from emoloom.report.mixture import has_mixture, mixture_plot
 from emoloom.report.page import render
 from emoloom.report.table import PROBE_COLUMNS, columns_of, gold_note, probe_scores
-from emoloom.store.run import LEADERBOARD, MANIFEST, RunFolder
+from emoloom.store.run import LEADERBOARD, MANIFEST, NUMERICS, RunFolder
 
 # Width of the interval plot in its own units.
 _PLOT = 400
@@ -52,9 +52,9 @@ def _forwards(cells: list[tuple[dict[str, Any], dict[str, Any] | None]]) -> dict
     """How each candidate's texts shared forwards, in words."""
     told: dict[str, set[str]] = {}
     for cell, metrics in cells:
-        if metrics and "bit_equal" in metrics:
-            shared = metrics.get("unpacked") or "packed"
-            bits = "bit-equal" if metrics["bit_equal"] else "near-ties decided by the canonical forward"
+        if numerics := (metrics or {}).get(NUMERICS):
+            shared = numerics["unpacked"] or "packed"
+            bits = "bit-equal" if numerics["bit_equal"] else "near-ties decided by the canonical forward"
             told.setdefault(cell["candidate"], set()).add(f"{shared}, {bits}")
     return {candidate: "; ".join(sorted(found)) for candidate, found in told.items()}
 

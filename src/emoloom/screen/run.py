@@ -16,7 +16,7 @@ from emoloom.screen.probe import probes
 from emoloom.screen.runner import Results, Runner
 from emoloom.screen.schedule import Priced, folder_of, measured
 from emoloom.store.files import sha256_file
-from emoloom.store.run import ABLATION, LEADERBOARD, RunFolder
+from emoloom.store.run import ABLATION, LEADERBOARD, MANIFEST, NUMERICS, RunFolder
 from emoloom.store.standing import cells_done
 
 
@@ -67,10 +67,17 @@ def _carry_out(
         found = run.write_json(name, content)
         if before not in (None, found):
             say(f"{run.path / name}: it was not what the run found, and has been written anew")
-        journal.record("finished", files={name: found})
+        completed = run.complete(plan.manifest, _numerics(plan, run))
+        journal.record("finished", files={MANIFEST: completed, name: found})
         journal.settle()
         run.seal(name)
     return run
+
+
+def _numerics(plan: Plan, run: RunFolder) -> dict[str, Any]:
+    """How the forwards of each cell that answered by a model were made, by its key."""
+    found = {cell.key: run.cell(cell.key).metrics() or {} for cell in plan.cells}
+    return {key: metrics[NUMERICS] for key, metrics in found.items() if NUMERICS in metrics}
 
 
 def _screening_board(plan: Plan, run: RunFolder, results: Results) -> tuple[str, dict[str, Any]]:

@@ -23,9 +23,9 @@ from emoloom.screen.price import Price, Prices
 from emoloom.screen.race import judge_rung
 from emoloom.screen.schedule import Priced
 from emoloom.screen.worker import Worker
-from emoloom.store.files import sha256_file
+from emoloom.store.files import digest
 from emoloom.store.journal import Journal
-from emoloom.store.run import MANIFEST, METRICS, TIMINGS, CellFolder, RunFolder
+from emoloom.store.run import METRICS, TIMINGS, CellFolder, RunFolder
 
 CellScores = dict[Cell, dict[str, Scores]]
 """Scores of each judged cell by evaluation set."""
@@ -79,8 +79,8 @@ class Runner:
 
     def run(self) -> Results:
         """Finishes every cell, in the plan's order, but for those of candidates that have left the race."""
-        manifest = {MANIFEST: sha256_file(self._run.path / MANIFEST)}
-        self._journal.record("plan", cells=[cell.key for cell in self._plan.cells], files=manifest)
+        keys = [cell.key for cell in self._plan.cells]
+        self._journal.record("plan", cells=keys, manifest=digest(dict(self._plan.manifest)))
         for examples, cells in groupby(self._plan.cells, key=lambda cell: cell.examples):
             running = [cell for cell in cells if cell.candidate not in self._left]
             if examples and len(running) == 1 < len(self._plan.models):

@@ -21,7 +21,7 @@ from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_gra
 from emoloom.screen.scoring import prepare_scoring, scored_readout
 from emoloom.screen.suggest import Suggester
 from emoloom.store.rows import Row
-from emoloom.store.run import CellFolder
+from emoloom.store.run import NUMERICS, CellFolder
 
 
 class Worker:
@@ -129,7 +129,7 @@ class Worker:
         evals, limit = self._evals_of(cell)
         records = [record for _, record in work.wanted_records(evals, limit)]
         equal = bit_equal(candidate, records)
-        numerics = {"bit_equal": equal, "unpacked": candidate.unpacked}
+        numerics = {NUMERICS: {"bit_equal": equal, "unpacked": candidate.unpacked}}
         if cell.readout == "scored":
             corpora = self._plan.corpora
             fitted = corpora.fitted_on(self._arms[cell.arm].recipe, cell.examples)

@@ -34,6 +34,8 @@ METRICS = "metrics.json"
 """In a cell: its figures."""
 FAILURE = "failed.json"
 """In a cell, in place of its metrics: why it has none."""
+NUMERICS = "numerics"
+"""In a cell's metrics, and of all cells in the manifest of a finished run: what its forwards turned out to be."""
 _KEYS = {
     MANIFEST: {"config", "cells", "candidates", "lexicon", "constant_vad"},
     LEADERBOARD: {"rows", "ranking", "verdict", "probes"},
@@ -168,7 +170,7 @@ class RunFolder:
         file = self.path / MANIFEST
         if not file.exists():
             return
-        theirs, ours = _read_json(file), json.loads(readable_json(manifest))
+        theirs, ours = _planned(_read_json(file)), _planned(json.loads(readable_json(manifest)))
         if digest(theirs) != digest(ours):
             raise EmoLoomError(
                 f"this folder holds a run of another plan; what differs: {', '.join(_differing(theirs, ours))}",
@@ -218,6 +220,10 @@ class RunFolder:
         """
         return [body(line) for line in read_chain(self.path / JOURNAL)[0]]
 
+    def complete(self, manifest: Mapping[str, Any], numerics: Mapping[str, Any]) -> str:
+        """Writes the manifest with what only the work could tell, ``numerics``; returns its sha256."""
+        return self.write_json(MANIFEST, {**manifest, NUMERICS: numerics})
+
     @property
     def is_sealed(self) -> bool:
         """Whether the run has finished."""
@@ -256,6 +262,11 @@ class RunFolder:
                 remedy="Give the command again that began it; `emoloom runs` tells how far it is.",
             )
         return _read_fields(self.path / name, _KEYS[name])
+
+
+def _planned(manifest: Any) -> Any:
+    """What a manifest held before its run had finished."""
+    return {key: manifest[key] for key in manifest if key != NUMERICS} if isinstance(manifest, dict) else manifest
 
 
 def _differing(one: Any, other: Any, inside: str = "") -> list[str]:
