@@ -17,9 +17,10 @@ from emoloom.config import AblationConfig
 from emoloom.errors import EmoLoomError
 from emoloom.evaluate.bootstrap import Estimate
 from emoloom.evaluate.score import Scores
-from emoloom.report.ablation import write_figure
+from emoloom.report.ablation import print_ablation, write_figure
 from emoloom.screen.ablation import ablation
 from emoloom.screen.arms import ablation_arms
+from emoloom.screen.cost import Progress
 from emoloom.screen.plan import make_ablation_plan
 from emoloom.screen.run import run_ablation
 from emoloom.store.run import RunFolder
@@ -164,9 +165,9 @@ def ablated(model: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -
     return ablate(model, data, tmp_path_factory.mktemp("ablation") / "run")
 
 
-def ablate(model: Path, data: Path, out: Path) -> RunFolder:
+def ablate(model: Path, data: Path, out: Path, progress: Progress = quiet) -> RunFolder:
     recipe = {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "l_vad": 1.0, "l_cls": 1.0}
-    run = run_ablation(make_ablation_plan(config(model, data, out, recipe=recipe, seeds=1), quiet), quiet, quiet)
+    run = run_ablation(make_ablation_plan(config(model, data, out, recipe=recipe, seeds=1), quiet), progress, quiet)
     write_figure(run)
     return run
 
@@ -184,6 +185,26 @@ def test_an_ablation_leaves_its_table_and_figure(ablated: RunFolder) -> None:
         assert heads == (cell["stage"] == "training" and cell["arm"].startswith(("full", "no-vad")))
     figure = ElementTree.parse(ablated.path / "ablation.svg").getroot()
     assert "no vad" in "".join(figure.itertext())
+
+
+def test_one_that_is_stopped_shows_what_it_has_compared(
+    ablated: RunFolder, model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(what: str, _more: int, _total: int) -> None:
+        if what.startswith("training no-vad/0"):
+            raise KeyboardInterrupt
+
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        ablate(model, data, run.path, stop)
+    whole, found = (json.loads((folder.path / "ablation.json").read_text()) for folder in (ablated, run))
+    assert (whole["unfinished"], found["unfinished"]) == ([], ["no-vad/0", "no-cls/0"])
+    assert found["arms"] == whole["arms"][:2]
+    assert (found["differences"], found["full_minus_plain"]) == (["full_minus_plain"], whole["full_minus_plain"])
+    write_figure(run)
+    print_ablation(run)
+    assert capsys.readouterr().out.endswith("not judged yet: no-vad/0, no-cls/0\n")
+    assert lasting(ablate(model, data, run.path).path) == lasting(ablated.path)
 
 
 def test_the_same_ablation_twice_is_the_same_bytes(ablated: RunFolder, model: Path, data: Path, tmp_path: Path) -> None:

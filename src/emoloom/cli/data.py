@@ -58,7 +58,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the reports as one JSON object.")] = False,
     data_dir: options.DataDir = None,
 ) -> None:
-    """Load every split and report rows read, kept and dropped, or every bad line of a file of your own."""
+    """Load every split and report rows read, kept and dropped, or the bad lines of a file of your own."""
     names = corpora or list(available(data_dir))
     for name in names:
         _refuse_bad_lines(name, bad_lines(name))

@@ -25,7 +25,7 @@ Readouts = Annotated[
     typer.Option("--readout", metavar="NAME", help="free (default), constrained or scored. Repeat; the first ranks."),
 ]
 Epochs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the training records.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Decides samples, order and resampling.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Decides samples, resampling and, in a screening, order.")]
 Dtype = Annotated[str | None, typer.Option(metavar="NAME", help="float32 (default) or bfloat16, for all models.")]
 Lexicon = Annotated[
     str | None, typer.Option(metavar="NAME|FILE", help="Lexicon for weak VAD: fetched, or a file of word norms.")

@@ -18,7 +18,7 @@ _HALF, _ROW = 110, 22
 
 
 def print_ablation(run: RunFolder) -> None:
-    """Prints every arm's figures and every difference with its interval."""
+    """Prints every arm's figures and every difference with its interval, and which arms are not judged yet."""
     content = run.read_json(ABLATION)
     console = plain_console()
     table = Table("arm", "readout", "seeds", *TITLES.values(), title="arms", title_justify="left")
@@ -32,6 +32,8 @@ def print_ablation(run: RunFolder) -> None:
             key.replace("_", " "), row["readout"], str(row["seeds"]), *(_difference(row[name]) for name in TITLES)
         )
     console.print(table)
+    if content["unfinished"]:
+        console.print(f"not judged yet: {', '.join(content['unfinished'])}")
 
 
 def write_figure(run: RunFolder) -> Path:

@@ -36,16 +36,22 @@ def run_plan(plan: Plan, progress: Progress, say: Say, priced: Priced | None = N
     Raises:
         EmoLoomError: the folder cannot be used, or a cell cannot go on; finished cells stay.
     """
-    return _carry_out(plan, progress, say, priced, _screening_board)
+    return _carry_out(plan, progress, say, priced, _screening_board, lambda _run, _results: None)
 
 
 def run_ablation(plan: Plan, progress: Progress, say: Say, priced: Priced | None = None) -> RunFolder:
-    """Runs every cell of an ablation that is not finished and writes ``ablation.json``; else as :func:`run_plan`.
+    """Runs every cell of an ablation that is not finished and writes ``ablation.json``, after each cell anew; else as
+    :func:`run_plan`.
 
     Raises:
         EmoLoomError: as :func:`run_plan`; or a cell has failed or was cut, since its arm cannot be compared then.
     """
-    return _carry_out(plan, progress, say, priced, _ablation_board)
+
+    def show(run: RunFolder, results: Results) -> None:
+        if not run.is_sealed:
+            run.write_json(ABLATION, _compared(plan, results))
+
+    return _carry_out(plan, progress, say, priced, _ablation_board, show)
 
 
 def _carry_out(
@@ -54,6 +60,7 @@ def _carry_out(
     say: Say,
     priced: Priced | None,
     board: Callable[[Plan, RunFolder, Results], tuple[str, dict[str, Any]]],
+    show: Callable[[RunFolder, Results], None],
 ) -> RunFolder:
     run = folder_of(plan)
     with run.opened(dict(plan.manifest)) as journal:
@@ -61,9 +68,10 @@ def _carry_out(
             say(journal.set_aside)
         if done := cells_done(run):
             say(f"{run.path}: {done} of {len(plan.cells)} cells are done already")
-        runner = Runner(plan, run, journal, progress, say, priced or measured(plan, say, time.monotonic()))
+        priced = priced or measured(plan, say, time.monotonic())
+        runner = Runner(plan, run, journal, progress, say, priced, lambda results: show(run, results))
         name, content = board(plan, run, runner.run())
-        before = sha256_file(run.path / name) if (run.path / name).exists() else None
+        before = sha256_file(run.path / name) if run.is_sealed and (run.path / name).exists() else None
         found = run.write_json(name, content)
         if before not in (None, found):
             say(f"{run.path / name}: it was not what the run found, and has been written anew")
@@ -97,5 +105,11 @@ def _ablation_board(plan: Plan, _run: RunFolder, results: Results) -> tuple[str,
             where=str(folder_of(plan).path),
             remedy="Take a smaller model or recipe.micro_batch, or a larger budget, with another --out.",
         )
+    return ABLATION, _compared(plan, results)
+
+
+def _compared(plan: Plan, results: Results) -> dict[str, Any]:
+    """The comparison of the arms that have been judged, and which have not been yet."""
     by_arm = {(c.arm, c.readout): found for c, found in results.scores.items()}
-    return ABLATION, ablation(by_arm, plan.config.readout, plan.config.seed)
+    open_arms = dict.fromkeys(c.arm for c in plan.cells if c.stage == "tuned" and c not in results.scores)
+    return {"unfinished": list(open_arms), **ablation(by_arm, plan.config.readout, plan.config.seed)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import groupby
@@ -55,7 +55,10 @@ class Runner:
         progress: Progress,
         say: Say,
         priced: Priced,
+        tell: Callable[[Results], None],
     ) -> None:
+        """``tell`` is told what has come of the plan so far, whenever a cell has been judged."""
+        self._tell = tell
         self._plan = plan
         self._run = run
         self._journal = journal
@@ -90,6 +93,10 @@ class Runner:
                 self._finish_or_lose(cell)
             if examples:
                 self._judge_rung(examples, running)
+        return self._results
+
+    @property
+    def _results(self) -> Results:
         return Results(self._scores, self._failed, self._cut, self._rungs)
 
     def _finish_or_lose(self, cell: Cell) -> None:
@@ -267,3 +274,4 @@ class Runner:
         """Records a finished cell; its scores are drawn from its replies, with the resamples that comparisons need."""
         self._account(cell, folder)
         self._scores[cell] = self._worker.judge(cell, folder.replies())
+        self._tell(self._results)

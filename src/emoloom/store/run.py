@@ -39,7 +39,7 @@ NUMERICS = "numerics"
 _KEYS = {
     MANIFEST: {"config", "cells", "candidates", "lexicon", "constant_vad"},
     LEADERBOARD: {"rows", "ranking", "verdict", "probes"},
-    ABLATION: {"arms", "differences"},
+    ABLATION: {"unfinished", "arms", "differences"},
     TIMINGS: {"cells"},
 }
 
