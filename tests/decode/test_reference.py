@@ -50,8 +50,9 @@ def test_sharing_a_prefix_does_not_show(case: Case) -> None:
         torch.testing.assert_close(next_logits(case.model, case.prefix, own), bare, atol=1e-4, rtol=0)
 
 
-def test_reference_fills_a_context_of_any_length(tmp_path: Path) -> None:
-    candidate = tiny.load_tiny(tiny.make_model(tmp_path, "gpt2", max_position_embeddings=700))
+@pytest.mark.parametrize("context", [700, 703, 704, 705, 715])
+def test_reference_fills_a_context_of_any_length(context: int, tmp_path: Path) -> None:
+    candidate = tiny.load_tiny(tiny.make_model(tmp_path, "gpt2", max_position_embeddings=context))
     own = candidate.prompter.encode(tiny.ask("a" * 1000)).own
     reply = decode_reference(candidate.model, candidate.prompter.prefix, own, eos=NEVER, max_new_tokens=64)
     assert len(reply) == 64

@@ -15,7 +15,7 @@ from emoloom.contract import prompt
 from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import EKMAN, GOEMOTIONS
 from emoloom.errors import EmoLoomError
-from emoloom.model.packing import ALIGN
+from emoloom.model.packing import ALIGN, align
 from emoloom.model.prompts import Prompt, Prompter
 
 BOTH = pytest.mark.parametrize("chat", [True, False], ids=["chat", "plain"])
@@ -143,7 +143,7 @@ def test_a_reply_ends_with_the_end_token_and_decodes_to_itself(line: str) -> Non
 def test_long_text_keeps_its_beginning(chat: bool, over: int) -> None:
     prompter = tiny.make_prompter(chat=chat)
     around = len(full(prompter, request("")))
-    room = 1024 - 64 - around
+    room = len(prompter.prefix) + (1024 - len(prompter.prefix)) // ALIGN * ALIGN - 64 - around
     text = "".join(chr(ord("a") + i % 26) for i in range(room + over))
     encoded = prompter.encode(request(text))
     assert encoded.cut == max(0, over)
@@ -224,11 +224,27 @@ def test_a_conversation_of_thousands_of_turns_loses_the_fewest_that_it_can() -> 
 
 
 def test_context_too_short_for_a_text_is_refused() -> None:
-    around = len(full(tiny.make_prompter(), request(""))) - len("Text: ")
-    smallest = around + 64 + ALIGN
-    assert make(tiny.make_tokenizer(), max_tokens=smallest).encode(request("hello world")).cut == 1
-    with pytest.raises(EmoLoomError, match=f"{smallest - 1} tokens leaves 15"):
+    prompter = tiny.make_prompter()
+    tail = len(prompter.encode(request("")).own) - len("Text: ")
+    smallest = len(prompter.prefix) + align(tail + 64 + ALIGN)
+    room = smallest - len(prompter.prefix) - tail - 64
+    asked = request("a" * 100)
+    assert make(tiny.make_tokenizer(), max_tokens=smallest).encode(asked).cut == len("Text: ") + 100 - room
+    with pytest.raises(EmoLoomError, match=f"{smallest - 1} tokens leaves {room - ALIGN}"):
         make(tiny.make_tokenizer(), max_tokens=smallest - 1)
+
+
+@given(st.integers(768, 1100), st.integers(0, 100))
+def test_nothing_leaves_the_context(max_tokens: int, reply: int) -> None:
+    prompter = make(tiny.make_tokenizer(), max_tokens=max_tokens)
+    own = len(prompter.encode(request("a" * 1200), reply).own)
+    filled = [len(prompter.prefix) + align(own + written) for written in range(64)]
+    assert max(*filled, len(prompter.prefix) + own + reply) <= max_tokens
+
+
+def test_a_reply_that_leaves_no_room_is_refused() -> None:
+    with pytest.raises(EmoLoomError, match="and a reply of 900"):
+        make(tiny.make_tokenizer()).encode(request("hello"), 900)
 
 
 def test_saved_tokenizer_gives_the_same_prompts(tmp_path: Path) -> None:

@@ -43,6 +43,18 @@ def test_training_records_that_are_judged_are_dropped(tmp_path: Path) -> None:
     assert found.manifest["train"]["records"] == 2
 
 
+def test_records_set_aside_have_one_id_each(tmp_path: Path) -> None:
+    judged = write_jsonl(tmp_path / "judged.jsonl", ROWS[:1])
+    fields = {"labels": ["joy"]}
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_jsonl(tmp_path / name / "learnt.jsonl", [{"text": f"{name} {i}", **fields} for i in range(50)])
+    train = tuple(f"jsonl:{tmp_path / name / 'learnt.jsonl'}" for name in ("a", "b"))
+    assert len(corpora(judged, train=train, train_limit=None).train) == 100
+    with pytest.raises(EmoLoomError, match=r"records of two training files have the id learnt-\d+, and both are set"):
+        corpora(judged, train=train, train_limit=None, rungs=2)
+
+
 def test_training_records_without_labels_are_counted(tmp_path: Path) -> None:
     judged = write_jsonl(tmp_path / "judged.jsonl", ROWS[:1])
     learnt = write_jsonl(tmp_path / "learnt.jsonl", [{"text": "no idea"}, *ROWS, {"text": "none", "labels": []}])

@@ -52,3 +52,11 @@ def test_example_keeps_what_the_terms_ask_for() -> None:
     assert (second.vad_weight, second.atoms) == (1.0, None)
     # By the rarest label.
     assert (first.source, second.source) == ("c/pride", "c/joy")
+
+
+def test_a_long_text_makes_room_for_the_whole_reply() -> None:
+    prompter = tiny.make_prompter()
+    long = RECORD.model_copy(update={"text": "so proud of her " * 100})
+    (made,) = examples([long], prompter)
+    assert len(made.reply) > 64
+    assert 1024 - 16 < len(prompter.prefix) + len(made) <= 1024

@@ -18,7 +18,7 @@ from emoloom.contract.taxonomy import Taxonomy
 from emoloom.errors import CandidateError
 from emoloom.model.attention import NAME
 from emoloom.model.forward import is_packed, packed_logits
-from emoloom.model.packing import ALIGN, pack
+from emoloom.model.packing import pack
 from emoloom.model.prompts import Prompter
 
 MAX_NEW_TOKENS = 64
@@ -72,7 +72,7 @@ def load_prompter(name: str, folder: Path, space: Taxonomy, *, trust_remote_code
     return Prompter(
         tokenizer,
         space,
-        max_tokens=min(context, MAX_TOKENS) // ALIGN * ALIGN,
+        max_tokens=min(context, MAX_TOKENS),
         max_new_tokens=MAX_NEW_TOKENS,
         ends=ends,
     )

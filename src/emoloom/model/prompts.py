@@ -71,13 +71,21 @@ class Prompter:
         if self.eos != tokenizer.eos_token_id:
             around.append(str(self.eos))
         self.digest = hashlib.sha256("\0".join(around).encode()).hexdigest()
-        self._room = max_tokens - max_new_tokens - len(head_ids) - len(self._tail)
-        if self._room < ALIGN:
+        self._max_tokens, self._max_new_tokens = max_tokens, max_new_tokens
+        self._room(max_new_tokens)
+
+    def _room(self, reply: int) -> int:
+        """Tokens of a question that fit before a reply of so many."""
+        # The canonical forward fills a sequence's own tokens up to a multiple of ALIGN.
+        own = (self._max_tokens - len(self.prefix)) // ALIGN * ALIGN
+        room = own - len(self._tail) - reply
+        if room < ALIGN:
             raise EmoLoomError(
-                f"the context of {max_tokens} tokens leaves {self._room} for a text beside the prompt",
-                where=str(getattr(tokenizer, "name_or_path", "")),
-                remedy="Choose a model with a longer context.",
+                f"the context of {self._max_tokens} tokens leaves {room} for a text beside the prompt and a reply of {reply}",
+                where=str(getattr(self.tokenizer, "name_or_path", "")),
+                remedy="Choose a model with a longer context, or shorten the reply that it is to learn.",
             )
+        return room
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -143,21 +151,29 @@ class Prompter:
         ids: list[int] = self.tokenizer(clean, add_special_tokens=False, split_special_tokens=not special)["input_ids"]
         return ids
 
-    def encode(self, request: Request) -> Prompt:
+    def encode(self, request: Request, reply: int = 0) -> Prompt:
         """The request as tokens. Where it does not fit, the oldest turns go first; a text that is still too long keeps
-        its beginning."""
+        its beginning.
+
+        Args:
+            reply: tokens of the reply to be learned, which may be longer than one that is written.
+
+        Raises:
+            EmoLoomError: that reply leaves no room for a text.
+        """
+        room = self._room(max(reply, self._max_new_tokens))
         ids = self._encode(prompt.question(request))
         whole, turns = len(ids), len(request.context)
-        if whole > self._room and turns:
+        if whole > room and turns:
 
             def without(dropped: int) -> list[int]:
                 shorter = request.model_copy(update={"context": request.context[dropped:]})
                 return self._encode(prompt.question(shorter))
 
             # The fewest turns that have to go; halving, because a conversation may have thousands.
-            dropped = bisect_left(range(turns), True, key=lambda n: len(without(n)) <= self._room)
+            dropped = bisect_left(range(turns), True, key=lambda n: len(without(n)) <= room)
             ids = without(dropped)
-        kept = ids[: self._room]
+        kept = ids[:room]
         return Prompt((*kept, *self._tail), whole - len(kept))
 
     def encode_reply(self, line: str) -> list[int]:

@@ -230,6 +230,14 @@ def _set_aside(size: int, dev: list[Record], train: list[Record]) -> tuple[list[
 
 
 def _dev_set(records: list[Record]) -> EvalSet:
+    # Replies are kept by their records' ids, which are one file's own.
+    repeated = [name for name, times in Counter(record.id for record in records).items() if times > 1]
+    if repeated:
+        raise EmoLoomError(
+            f"records of two training files have the id {repeated[0]}, and both are set aside to watch the training",
+            where="train",
+            remedy="Rename one of the files, or give its records ids of their own.",
+        )
     report = SplitReport("dev", "dev", len(records), len(records), {}, records_digest(records), "")
     return EvalSet("dev", tuple(records), report)
 

@@ -46,7 +46,7 @@ def examples(records: Sequence[Record], prompter: Prompter) -> list[Example]:
     """Completed records (labels in ``goemotions``, VAD and rationale) as examples, in order.
 
     Raises:
-        EmoLoomError: a record lacks labels or VAD.
+        EmoLoomError: a record lacks labels or VAD, or its reply leaves no room for a text.
     """
     counts = Counter(label for record in records for label in record.labels)
     return [_example(record, prompter, counts) for record in records]
@@ -64,7 +64,7 @@ def _example(record: Record, prompter: Prompter, counts: Counter[str]) -> Exampl
     rarest = min(record.labels, key=lambda label: (counts[label], label))
     return Example(
         record.id,
-        prompter.encode(record).own,
+        prompter.encode(record, len(reply)).own,
         reply,
         line,
         tuple(GOEMOTIONS.index[label] for label in record.labels),
