@@ -66,6 +66,13 @@ def test_short_batches_do_not_come_first() -> None:
     assert abs(np.corrcoef(firsts, np.arange(16))[0, 1]) < 0.5
 
 
+def test_a_batch_may_be_asked_for_again() -> None:
+    once, twice = mixture(0), mixture(0)
+    for step in range(3 * WINDOW):
+        assert twice.batch(step) == twice.batch(step) == once.batch(step)
+    assert twice.state() == once.state()
+
+
 def test_seeds_and_epochs_give_other_orders() -> None:
     orders = [epoch(range(1, 200), 8, seed, number) for seed, number in ((0, 0), (0, 1), (1, 0), (1, 1))]
     assert len({json.dumps(order) for order in orders}) == 4

@@ -3,6 +3,7 @@ does when it is run again."""
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tests.screenings import lasting, plan, screen, small
 from tests.tiny import quick_model
@@ -150,21 +152,28 @@ def test_alone_it_stops_the_run(model: Path, data: Path, tmp_path: Path) -> None
         screen(small(lacking_a_weight(model, tmp_path / "broken"), data, tmp_path / "run"))
 
 
-def test_a_loss_that_is_not_finite_fails_one_candidate(
-    model: Path, second: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("rungs", [1, 2])
+def test_a_loss_that_is_not_finite_fails_one_candidate_and_leaves_its_checkpoint(
+    model: Path, second: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rungs: int
 ) -> None:
     weighted = Objective.weighted
+    steps: dict[Objective, int] = {}
 
     def infinite(self: Objective, *arguments: Any) -> torch.Tensor:
         own = self._prompter.tokenizer.name_or_path == str(second)
-        return weighted(self, *arguments) * (math.inf if own else 1.0)
+        steps[self] = steps.get(self, 0) + 1
+        return weighted(self, *arguments) * (math.inf if own and steps[self] == 2 else 1.0)
 
     monkeypatch.setattr(Objective, "weighted", infinite)
-    board = screen_both(model, second, data, tmp_path / "run").read_json("leaderboard.json")
-    assert [(row["candidate"], row["stage"]) for row in board["failed"]] == [
-        (f"path:{second}", "training"), (f"path:{second}", "tuned"),
-    ]  # fmt: skip
-    assert "is not finite" in board["failed"][0]["reason"]
+    config = small(model, data, tmp_path / "run", rungs=rungs, train_limit=12)
+    run = screen(config.model_copy(update={"model": (f"path:{model}", f"path:{second}")}))
+    failed = [row for row in run.read_json("leaderboard.json")["failed"] if row["candidate"] == f"path:{second}"]
+    assert "is not finite" in failed[0]["reason"]
+    assert check(run.path).findings == []
+    (kept,) = run.path.rglob("checkpoint.safetensors")
+    assert (kept.parent / "failed.json").exists()
+    with safe_open(kept, framework="pt") as file:
+        assert json.loads(file.metadata()["progress"])["step"] == 1
 
 
 def test_other_errors_stop_the_run(model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ class Order(Protocol):
         ...
 
     def batch(self, step: int) -> list[int]:
-        """Indices of the examples of 0-based ``step``; steps are asked for in order."""
+        """Indices of the examples of 0-based ``step``; steps are asked for in order, the last one as often as need be."""
         ...
 
     def observe(self, entropy: float) -> None:
@@ -159,7 +159,7 @@ class Mixture:
     def batch(self, step: int) -> list[int]:
         """See :class:`Order`."""
         number, place = divmod(step, WINDOW)
-        if place == 0:
+        if number == len(self._state.log):
             self._draw(number)
         return self._state.window[place]
 

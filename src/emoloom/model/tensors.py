@@ -13,10 +13,11 @@ from emoloom.errors import EmoLoomError
 from emoloom.store.files import write_atomic
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], **metadata: str) -> None:
-    """Writes tensors from any device; ``metadata`` beside the ``format`` that loaders ask for."""
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], note: tuple[str, str] = ("format", "pt")) -> None:
+    """Writes tensors from any device, with a named ``note``; by default the one that other loaders ask for."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomic(path, save(plain, metadata={"format": "pt", **metadata}))
+    # Only one: safetensors writes several in any order, and a file's bytes are to be the same each time.
+    write_atomic(path, save(plain, metadata=dict([note])))
 
 
 def read_tensors(path: Path, what: str) -> dict[str, torch.Tensor]:

@@ -96,7 +96,7 @@ def fine_tune(
         total=total,
         until=until,
         seed=seed,
-        checkpoint=folder.scratch / "checkpoint.safetensors",
+        checkpoint=folder.checkpoint,
         checkpoint_seconds=checkpoint_seconds,
         advance=advance,
         watched=watching,

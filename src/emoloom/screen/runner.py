@@ -127,6 +127,7 @@ class Runner:
                 reason, told = "out of memory", f"out of memory ({error})"
             elif isinstance(error, CandidateError) and len(self._plan.models) > 1:
                 reason = told = error.problem
+                folder.keep((self._training(cell) if cell.stage == "race" else folder).checkpoint)
             else:
                 raise
             folder.fail(reason, self._meter.fail())

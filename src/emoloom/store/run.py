@@ -86,6 +86,17 @@ class CellFolder:
         write_atomic(self.metrics_file, readable_json(metrics))
         self.drop_scratch()
 
+    @property
+    def checkpoint(self) -> Path:
+        """Where an interrupted training goes on."""
+        return self.scratch / "checkpoint.safetensors"
+
+    def keep(self, checkpoint: Path) -> None:
+        """Takes a ``checkpoint`` in, if there is one, as a file of this cell."""
+        if checkpoint.exists():
+            self.path.mkdir(parents=True, exist_ok=True)
+            checkpoint.replace(self.path / checkpoint.name)
+
     def fail(self, reason: str, work: dict[str, int]) -> None:
         """Publishes that there is no result, why, and what was spent on it; drops the scratch folder."""
         write_atomic(self.path / FAILURE, readable_json({"reason": reason, "work": work}))

@@ -26,7 +26,7 @@ def save_checkpoint(
         # A parameter that no term has reached yet has no moments.
         for moment in _MOMENTS if parameter in optimizer.state else ():
             tensors[f"{moment}/{name}"] = optimizer.state[parameter][moment]
-    write_tensors(path, tensors, progress=json.dumps(progress))
+    write_tensors(path, tensors, ("progress", json.dumps(progress)))
 
 
 def load_checkpoint(

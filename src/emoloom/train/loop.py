@@ -116,7 +116,7 @@ def train(
         watched: examples outside of the training that end it early (:class:`EarlyStop`); never, if there are none.
 
     Raises:
-        CandidateError: the loss is not finite; the last checkpoint stays.
+        CandidateError: the loss is not finite; the checkpoint then holds what there was before this step.
     """
     own = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     heads = dict(objective.heads.named_parameters(prefix="heads")) if objective.heads is not None else {}
@@ -132,6 +132,14 @@ def train(
         done, seen, tokens, losses = (saved_progress[key] for key in ("step", "examples", "tokens", "losses"))
         order.restore(saved_progress["order"])
         stopper.losses = saved_progress["watched"]
+
+    def save(done: int) -> None:
+        progress = {
+            "step": done, "examples": seen, "tokens": tokens, "losses": losses, "order": order.state(),
+            "watched": stopper.losses,
+        }  # fmt: skip
+        save_checkpoint(checkpoint, named, optimizer, progress)
+
     advance(seen, tokens)
     saved = time.monotonic()
     # Dropout would draw random numbers that a checkpoint does not hold.
@@ -143,7 +151,12 @@ def train(
         batch = [examples[index] for index in order.batch(step)]
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * _schedule(recipe, step, steps)
-        for name, loss in _step(objective, batch, recipe, optimizer, named).items():
+        try:
+            means = _step(objective, batch, recipe, optimizer, named)
+        except CandidateError:
+            save(step)
+            raise
+        for name, loss in means.items():
             losses.setdefault(name, []).append(loss)
         if "entropy" in losses:
             order.observe(losses["entropy"][-1])
@@ -156,11 +169,7 @@ def train(
             advance(len(watched), stopper.tokens)
         due = step + 1 == stop or stopper.is_over or time.monotonic() - saved > checkpoint_seconds
         if due and step + 1 < steps:
-            progress = {
-                "step": step + 1, "examples": seen, "tokens": tokens, "losses": losses, "order": order.state(),
-                "watched": stopper.losses,
-            }  # fmt: skip
-            save_checkpoint(checkpoint, named, optimizer, progress)
+            save(step + 1)
             saved = time.monotonic()
     if stopper.losses and (stopper.is_over or stop == steps):
         stopper.put_best(named)
@@ -190,7 +199,7 @@ def _step(
         raise CandidateError(
             f"a loss or gradient is not finite ({spoken}, gradient norm {norm}) on the records {ids}",
             where="training",
-            remedy="Lower recipe.learning_rate, or look at these records; the last checkpoint is kept.",
+            remedy="Lower recipe.learning_rate, or look at these records; the checkpoint from before this step is kept.",
         )
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
