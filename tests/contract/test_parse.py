@@ -110,7 +110,7 @@ NASTY: dict[str, tuple[str, Reason]] = {
     "a list as rationale": (reply(rationale='["warm words"]'), "bad_rationale"),
     "a surrogate as rationale, escaped": (reply(rationale='"x\\ud83d"'), "bad_rationale"),
     "a surrogate as rationale, raw": (reply(rationale='"x\ud83d"'), "bad_rationale"),
-    "an integer of 10,000 digits": (with_v("9" * 10_000), "bad_json"),
+    "an integer of 10,000 digits": (with_v("9" * 10_000), "bad_vad"),
 }
 
 
@@ -164,6 +164,14 @@ def test_repairs(name: str) -> None:
     assert isinstance(read, Parsed)
     assert read.reply.line() == GOOD
     assert set(read.repairs) == repairs
+
+
+@pytest.mark.parametrize("before", ["", "{ " * 5, "Well: "])
+def test_a_reply_of_any_length_is_read_whole(before: str) -> None:
+    whole = reply(rationale=json.dumps("y" * 100_000))
+    outcome = parse_reply(before + whole, GOEMOTIONS)
+    assert isinstance(outcome, Parsed)
+    assert outcome.reply.rationale == "y" * 100_000
 
 
 def test_the_last_of_several_replies_counts() -> None:

@@ -71,8 +71,11 @@ def test_a_screening_goes_through_and_its_adapter_is_used_in_it(model: Path, dat
     recipe = {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "l_cls": 0.3, "l_reg": 0.3, "l_vad": 0.2}
     config = small(model, data, tmp_path / "run", dtype=LOW, recipe=recipe, readout=("scored", "free"))
     run = screen(config)
-    tuned = [row for row in run.read_json("leaderboard.json")["rows"] if row["stage"] == "tuned"]
+    board = run.read_json("leaderboard.json")
+    tuned = [row for row in board["rows"] if row["stage"] == "tuned"]
     assert {row["readout"] for row in tuned} == {"scored", "free"}
+    assert board["verdict"][-1].startswith("Run in bfloat16 on ")
+    assert "bfloat16" in (run.path / "report.html").read_text("utf-8")
     opened = open_model(None, run.path, None, lambda _: None)
     assert opened.candidate.model.dtype == torch.bfloat16
     assert list(predict_lines(opened, [ask("a day")], lambda *_: None))

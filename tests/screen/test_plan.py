@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -204,7 +205,8 @@ def test_threads_device_and_code_change_all_cells(model: Path, data: Path, monke
     before = keys(model, data)
     known = environment()
     assert set(known) == {
-        "emoloom", "code", "python", "libraries", "device", "vector_instructions", "threads", "matmul_precision", "kernels",
+        "emoloom", "code", "python", "libraries", "device_class", "device", "vector_instructions", "threads",
+        "matmul_precision", "kernels",
     }  # fmt: skip
     for name in known:
         monkeypatch.setattr(emoloom.screen.cells, "environment", lambda name=name: {**known, name: "other"})
@@ -274,4 +276,9 @@ def test_the_manifest_names_what_identifies_the_run(model: Path, data: Path) -> 
     assert {len(candidate["sha256"]), len(candidate["prompt_sha256"])} == {64}
     assert (candidate["chat_template"], candidate["licence"], manifest["lexicon"]) == (True, "not stated", None)
     assert manifest["verifier"] is None
+    assert (
+        candidate["files"]["model.safetensors"]
+        == hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
+    )
+    assert {"tokenizer.json", "config.json"} < candidate["files"].keys()
     assert not {"out", "data_dir", "checkpoint_seconds"} & set(manifest["config"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
+from emoloom.screen.scoring import scored_readout
 from emoloom.screen.single import open_model, predict_lines
+from emoloom.screen.suggest import Suggester
 from emoloom.screen.tuning import choose
 from emoloom.store.run import RunFolder
 
@@ -95,6 +98,24 @@ def test_answers_stay_with_their_texts_beyond_a_chunk(
     assert list(predict_lines(opened, requests, quiet)) == together
     alone = [line for request in requests for line in predict_lines(opened, [request], quiet)]
     assert alone == together
+
+
+@pytest.mark.parametrize("changed", [0.0, 1e-12])
+def test_scores_take_a_forward_a_text_where_packing_changes_a_bit(
+    changed: float, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = emoloom.screen.readout.score_requests
+
+    def scored(*arguments: Any, alone: bool) -> Any:
+        for index, log_odds, vad in score(*arguments, alone=alone):
+            yield index, log_odds if alone else log_odds + changed, vad
+
+    monkeypatch.setattr(emoloom.screen.readout, "score_requests", scored)
+    opened = open_model(None, run.path, "scored", quiet)
+    assert opened.scored
+    readout = scored_readout(opened.candidate, opened.scored, Suggester((), opened.teacher), alone=False)
+    requests = [Request(id=str(n), text=f"the parcel number {n * n} came at last") for n in range(80)]
+    assert readout.tested(requests).alone == bool(changed)
 
 
 @pytest.mark.parametrize("readout", ["free", "scored"])

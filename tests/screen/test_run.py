@@ -198,10 +198,13 @@ def test_a_changed_leaderboard_is_mended_and_told_of(
 ) -> None:
     shutil.copytree(finished.path, tmp_path / "again")
     (tmp_path / "again" / "leaderboard.json").write_text("{}")
+    manifest = tmp_path / "again" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"bit_equal": true', '"bit_equal": false'))
     said: list[str] = []
     run_plan(plan(small(model, data, tmp_path / "again")), lambda *_: None, said.append)
     assert files(tmp_path / "again") == files(finished.path)
-    assert any("leaderboard.json: it was not what the run found" in line for line in said)
+    for name in ("leaderboard.json", "manifest.json"):
+        assert any(f"{name}: it was not what the run found" in line for line in said)
 
 
 def test_a_changed_reply_is_found(finished: RunFolder, model: Path, data: Path, tmp_path: Path) -> None:

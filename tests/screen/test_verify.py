@@ -16,6 +16,7 @@ from tests.tiny import make_model, merges_for, prompt_words
 import emoloom.screen.cells
 import emoloom.screen.readout
 import emoloom.screen.verify
+from emoloom.assets.specs import ModelSpec
 from emoloom.errors import EmoLoomError
 from emoloom.screen.verify import replay
 from emoloom.store.check import Finding
@@ -104,6 +105,24 @@ def test_another_machine_is_said_to_be_one(run: RunFolder) -> None:
     said: list[str] = []
     assert replayed(run, 1, said.append) == (1, [])
     assert said[0].startswith("the run was made elsewhere (device, threads)")
+
+
+def test_a_hub_model_is_taken_at_the_commit_that_the_run_used(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = run.read_json("manifest.json")
+    name = manifest["candidates"][0]["name"]
+    monkeypatch.setattr("emoloom.screen.reopen.parse_spec", lambda _: ModelSpec("hf", "org/name", "main"))
+    manifest["candidates"][0]["source"] = "hf org/name 0123abcd"
+    run.write_json("manifest.json", manifest)
+    asked: list[str] = []
+
+    def load(spec: str, *_: Any, **__: Any) -> Any:
+        asked.append(spec)
+        raise EmoLoomError("enough")
+
+    monkeypatch.setattr("emoloom.screen.reopen.load_model", load)
+    with pytest.raises(EmoLoomError, match="enough"):
+        replayed(run)
+    assert (asked, name != asked[0]) == (["hf:org/name@0123abcd"], True)
 
 
 def test_a_model_or_records_that_have_changed_are_refused(run: RunFolder) -> None:

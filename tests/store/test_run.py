@@ -95,6 +95,12 @@ def test_a_killed_holder_holds_nobody_up(tmp_path: Path) -> None:
         pass
 
 
+def test_a_page_is_not_drawn_into_a_run_that_is_held(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with run.opened(PLAN), pytest.raises(EmoLoomError, match=f"process {os.getpid()}"):
+        run.publish("report.html", "")
+
+
 def test_one_folder_by_two_names_is_one_run(tmp_path: Path) -> None:
     (tmp_path / "alias").symlink_to(tmp_path / "run")
     with (

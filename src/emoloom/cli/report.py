@@ -17,9 +17,9 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a 
 
     folder = RunFolder(run)
     if (run / ABLATION).exists():
-        figure = write_figure(folder)
         print_ablation(folder)
-        typer.echo(f"figure  {figure}")
+        if folder.is_sealed:
+            typer.echo(f"figure  {write_figure(folder)}")
         return
     page = write_report(folder)
     print_leaderboard(folder)

@@ -67,8 +67,9 @@ _DECODER = json.JSONDecoder(
     object_pairs_hook=_Object, parse_float=_Number, parse_int=_Number, parse_constant=_refuse_constant
 )
 _OPENING = re.compile(r'\{(?=\s*+(?:["}]|\Z))')
-# Longer than any reply; without a bound, a megabyte of opening braces would take minutes.
-_MAX_OBJECT = 2048
+# Longer than nearly any reply, and how many broken objects are looked at beyond that; without bounds, a megabyte of opening
+# braces would take minutes.
+_MAX_OBJECT, _LONGER = 2048, 100
 _NUMBER = re.compile(r"-?[0-9]+\.[0-9]+")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 # Tokens that the end of a text can cut in two; a whole \u escape counts, for the decoder wants a character after it.
@@ -107,22 +108,28 @@ def parse_reply(text: str, space: Taxonomy) -> Parsed | Failure:
 def _last_object(text: str) -> tuple[_Object, str] | Failure:
     """The last complete object, with the text it was written in."""
     found: tuple[_Object, str] | Failure | None = None
+    reach, longer = _MAX_OBJECT, _LONGER
     opening = _OPENING.search(text)
     while opening:
         at = opening.start()
-        window = text[at : at + _MAX_OBJECT]
+        window = text[at : at + reach]
         end = at + 1
         try:
             value, length = _DECODER.raw_decode(window)
         except json.JSONDecodeError as error:
-            if at + len(window) == len(text) and _cut_off(window, error):
-                found = found or _failure("truncated", window)
-                break
+            whole, longer = at + len(window) == len(text), longer - 1
+            if (whole or longer > 0) and _cut_off(window, error):
+                if whole:
+                    found = found or _failure("truncated", window)
+                    break
+                reach = len(text)
+                continue
         except (ValueError, RecursionError):  # NaN and Infinity; nesting beyond any reply
             pass
         else:
             end = at + length
             found = value, window[:length]
+        reach = _MAX_OBJECT
         opening = _OPENING.search(text, end)
     if found:
         return found

@@ -32,6 +32,8 @@ def print_ablation(run: RunFolder) -> None:
             key.replace("_", " "), row["readout"], str(row["seeds"]), *(_difference(row[name]) for name in TITLES)
         )
     console.print(table)
+    for sentence in content["verdict"]:
+        console.print(sentence, soft_wrap=True)
     if content["unfinished"]:
         console.print(f"not judged yet: {', '.join(content['unfinished'])}")
 

@@ -15,8 +15,13 @@ import emoloom
 _LIBRARIES = (
     "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "scipy", "scikit-learn", "simplemma", "llguidance",
 )  # fmt: skip
-# What makes the libraries choose other kernels, which sum in another order.
+# Where they are installed, transformers runs some models' layers by their kernels.
+_FASTER = ("kernels", "causal-conv1d", "mamba-ssm", "flash-linear-attention", "flash-attn")
+# What makes the libraries choose other kernels or another number of threads, and so sum in another order.
 _KERNELS = (
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
     "MKL_CBWR",
     "MKL_ENABLE_INSTRUCTIONS",
     "ONEDNN_MAX_CPU_ISA",
@@ -33,11 +38,13 @@ def environment() -> dict[str, Any]:
     import torch
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+    installed = {one.name for one in metadata.distributions()}
     return {
         "emoloom": emoloom.__version__,
         "code": code_digest(),
         "python": platform.python_version(),
-        "libraries": {name: metadata.version(name) for name in _LIBRARIES},
+        "libraries": {name: metadata.version(name) for name in (*_LIBRARIES, *sorted(installed.intersection(_FASTER)))},
+        "device_class": "cuda" if torch.cuda.is_available() else "cpu",
         "device": device,
         "vector_instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from emoloom.assets.cache import Say
+from emoloom.assets.folder import file_hashes
 from emoloom.config import PARTS, AblationConfig, ScreenConfig
 from emoloom.contract.affect import VAD
 from emoloom.contract.record import Record
@@ -84,6 +85,7 @@ def _manifest(ground: Ground, cells: Sequence[Cell]) -> dict[str, Any]:
                 "source": model.local.source,
                 "licence": model.local.licence,
                 "sha256": model.local.fingerprint,
+                "files": file_hashes(model.local.folder, trust_remote_code=model.local.trust_remote_code),
                 "prompt_sha256": model.prompter.digest,
                 "chat_template": model.prompter.uses_chat_template,
                 "cut": asdict(model.cut),

@@ -8,7 +8,7 @@ through the heads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +31,8 @@ from emoloom.screen.tuning import choose
 _CHUNK = 256
 # Decimals of a label probability in replies.jsonl.
 _DIGITS = 4
+# How many texts are read together to see whether packing changes bits, and how many of them alone.
+_SELF_TEST, _SELF_TESTED = 64, 8
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,21 @@ class Scored:
     suggester: Suggester
     alone: bool
 
+    def tested(self, requests: Sequence[Request]) -> Scored:
+        """The same readout, with one text a forward where packing ``requests`` changes a bit of what the heads read on this
+        machine."""
+        packed, alone = replace(self, alone=False), replace(self, alone=True)
+        together = {index: (log_odds.tolist(), vad) for index, log_odds, vad in packed._read(requests[:_SELF_TEST])}
+        apart = alone._read(requests[:_SELF_TESTED])
+        equal = all(together[index] == (log_odds.tolist(), vad) for index, log_odds, vad in apart)
+        return packed if equal else alone
+
+    def _read(self, requests: Sequence[Request]) -> Iterator[tuple[int, npt.NDArray[np.float64], list[float]]]:
+        return score_requests(self.candidate, self.heads, self.depth, requests, alone=self.alone)
+
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
         """See :class:`Readout`."""
-        for index, log_odds, vad in score_requests(self.candidate, self.heads, self.depth, requests, alone=self.alone):
+        for index, log_odds, vad in self._read(requests):
             chosen = choose(log_odds[None], self.thresholds)[0]
             labels = tuple(GOEMOTIONS.labels[i] for i in np.flatnonzero(chosen))
             rationale = self.suggester.rationale(requests[index], labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -76,7 +77,11 @@ class Reopened:
         """
         known = next(c for c in self.manifest["candidates"] if c["name"] == cell.candidate)
         trust, dtype = self.config.trust_remote_code, self.config.dtype
-        base = load_model(cell.candidate, say, trust=trust, dtype=dtype, expected=known["sha256"])
+        spec = parse_spec(cell.candidate)
+        if spec.kind == "hf":
+            # What its branch holds today may be something else.
+            spec = replace(spec, revision=known["source"].rpartition(" ")[2])
+        base = load_model(str(spec), say, trust=trust, dtype=dtype, expected=known["sha256"])
         if base.prompter.digest != known["prompt_sha256"]:
             raise EmoLoomError(
                 "the prompt has changed since the run used it",

@@ -71,15 +71,21 @@ def _carry_out(
         priced = priced or measured(plan, say, time.monotonic())
         runner = Runner(plan, run, journal, progress, say, priced, lambda results: show(run, results))
         name, content = board(plan, run, runner.run())
-        before = sha256_file(run.path / name) if run.is_sealed and (run.path / name).exists() else None
-        found = run.write_json(name, content)
-        if before not in (None, found):
-            say(f"{run.path / name}: it was not what the run found, and has been written anew")
-        completed = run.complete(plan.manifest, _numerics(plan, run))
-        journal.record("finished", files={MANIFEST: completed, name: found})
+        before = _sealed_hashes(run, MANIFEST, name)
+        found = {MANIFEST: run.complete(plan.manifest, _numerics(plan, run)), name: run.write_json(name, content)}
+        for file in before:
+            if before[file] != found[file]:
+                say(f"{run.path / file}: it was not what the run found, and has been written anew")
+        journal.record("finished", files=found)
         journal.settle()
         run.seal(name)
     return run
+
+
+def _sealed_hashes(run: RunFolder, *names: str) -> dict[str, str]:
+    """The sha256 of those files of a finished run that are there."""
+    paths = {name: run.path / name for name in names if run.is_sealed}
+    return {name: sha256_file(path) for name, path in paths.items() if path.exists()}
 
 
 def _numerics(plan: Plan, run: RunFolder) -> dict[str, Any]:
@@ -94,6 +100,7 @@ def _screening_board(plan: Plan, run: RunFolder, results: Results) -> tuple[str,
     cut = {(c.candidate, c.stage, c.readout): reason for c, reason in results.cut.items()}
     headline, has_lexicon = plan.config.readout[0], plan.teacher.lexicon is not None
     board = leaderboard(named, lost, cut, plan.corpora.evals, results.rungs, headline=headline, has_lexicon=has_lexicon)
+    board["verdict"] += _marked(plan)
     return LEADERBOARD, board | {"probes": probes(run, plan.cells)}
 
 
@@ -108,8 +115,17 @@ def _ablation_board(plan: Plan, _run: RunFolder, results: Results) -> tuple[str,
     return ABLATION, _compared(plan, results)
 
 
+def _marked(plan: Plan) -> list[str]:
+    """A sentence about a run in another dtype or on another class of device than the usual one."""
+    environment, dtype = plan.manifest["environment"], plan.config.dtype
+    if (environment["device_class"], dtype) == ("cpu", "float32"):
+        return []
+    return [f"Run in {dtype} on {environment['device']}: not promised equal to float32 on a CPU; see `emoloom drift`."]
+
+
 def _compared(plan: Plan, results: Results) -> dict[str, Any]:
     """The comparison of the arms that have been judged, and which have not been yet."""
     by_arm = {(c.arm, c.readout): found for c, found in results.scores.items()}
     open_arms = dict.fromkeys(c.arm for c in plan.cells if c.stage == "tuned" and c not in results.scores)
-    return {"unfinished": list(open_arms), **ablation(by_arm, plan.config.readout, plan.config.seed)}
+    compared = ablation(by_arm, plan.config.readout, plan.config.seed)
+    return {"unfinished": list(open_arms), **compared, "verdict": _marked(plan)}

@@ -165,8 +165,9 @@ def _answers(opened: Opened, requests: Sequence[Request], progress: Progress, sa
 
 
 def _readout(opened: Opened, requests: Sequence[Request]) -> Readout:
-    suggester, equal = Suggester((), opened.teacher), bit_equal(opened.candidate, requests)
+    suggester = Suggester((), opened.teacher)
     if opened.scored is not None:
-        return scored_readout(opened.candidate, opened.scored, suggester, alone=not equal)
+        return scored_readout(opened.candidate, opened.scored, suggester, alone=False).tested(requests)
+    equal = bit_equal(opened.candidate, requests)
     grammar = make_grammar(opened.candidate) if opened.readout == "constrained" else None
     return Written(opened.candidate, suggester, not equal, grammar)

@@ -128,17 +128,17 @@ class Worker:
         """The cell's readout, and what its metrics say about its numerics."""
         evals, limit = self._evals_of(cell)
         records = [record for _, record in work.wanted_records(evals, limit)]
-        equal = bit_equal(candidate, records)
-        numerics = {NUMERICS: {"bit_equal": equal, "unpacked": candidate.unpacked}}
         if cell.readout == "scored":
             corpora = self._plan.corpora
             fitted = corpora.fitted_on(self._arms[cell.arm].recipe, cell.examples)
             tune = corpora.tuned_on(cell.stage, self._plan.config.dev_limit)
             prepare_scoring(candidate, folder, fitted, tune, progress=self._progress, cost=cost)
-            return scored_readout(candidate, folder, self._suggester, alone=not equal), numerics
+            scored = scored_readout(candidate, folder, self._suggester, alone=False).tested(records)
+            return scored, _numerics(candidate, equal=not scored.alone)
         grammar = make_grammar(candidate) if cell.readout == "constrained" else None
+        equal = bit_equal(candidate, records)
         written = Written(candidate, self._suggester, guard=not equal, grammar=grammar, between=self._tick)
-        return written, numerics
+        return written, _numerics(candidate, equal=equal)
 
     def _load(self, cell: Cell) -> Candidate:
         candidate = next(model for model in self._plan.models if model.local.name == cell.candidate).load()
@@ -150,6 +150,10 @@ class Worker:
     def _finish(self, cell: Cell, folder: CellFolder, rows: list[Row], cost: Cost, numerics: dict[str, Any]) -> None:
         corpora = {name: score.to_dict() for name, score in self.judge(cell, rows).items()}
         _publish(cell, folder, rows, cost, {**numerics, "corpora": corpora})
+
+
+def _numerics(candidate: Candidate, *, equal: bool) -> dict[str, Any]:
+    return {NUMERICS: {"bit_equal": equal, "unpacked": candidate.unpacked}}
 
 
 def _publish(cell: Cell, folder: CellFolder, rows: list[Row], cost: Cost, found: dict[str, Any]) -> None:

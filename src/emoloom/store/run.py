@@ -39,7 +39,7 @@ NUMERICS = "numerics"
 _KEYS = {
     MANIFEST: {"config", "cells", "candidates", "lexicon", "constant_vad"},
     LEADERBOARD: {"rows", "ranking", "verdict", "probes"},
-    ABLATION: {"unfinished", "arms", "differences"},
+    ABLATION: {"unfinished", "arms", "differences", "verdict"},
     TIMINGS: {"cells"},
 }
 
@@ -251,12 +251,12 @@ class RunFolder:
         """Writes a file that is drawn from the run's others, and seals it if the run has finished.
 
         Raises:
-            EmoLoomError: it cannot be written, or the seal is damaged.
+            EmoLoomError: it cannot be written, the seal is damaged, or a process holds the run.
         """
         path = self.path / name
-        write_atomic(path, content)
-        if self.is_sealed:
-            with disk_errors(self.path):
+        with disk_errors(self.path), locked(self.path):
+            write_atomic(path, content)
+            if self.is_sealed:
                 reseal(self.path, name)
         return path
 
