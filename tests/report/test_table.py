@@ -98,13 +98,15 @@ def test_what_it_cost_is_told_by_name(run: RunFolder, capsys: pytest.CaptureFixt
         "fit_seconds": 3.0,
         "decode_seconds": 10.0,
         "decoded": 5,
+        "counts": {"forwards": 8},
         "peak_memory_bytes": 2.5e9,
+        "parameters": 134515008,
     }
     run.write_json("timings.json", {"cells": {cell["key"]: spent}})
     print_leaderboard(run)
     lines = capsys.readouterr().out.splitlines()
     cells = [[part.strip() for part in line.strip("│ ").split("│")] for line in lines]
-    assert ["path:/models/a", "tuned", "free", "74", "45", "2.5 GB"] in cells
+    assert ["path:/models/a", "tuned", "free", "74", "45", "0.50", "1.60", "2.5 GB", "135 M"] in cells
 
 
 def test_a_candidate_can_be_read_in_a_narrow_terminal(

@@ -126,18 +126,22 @@ def probe_scores(board: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _costs(run: RunFolder) -> Table:
-    """Seconds and memory of the models' cells (baselines take seconds), from the one file that may differ between two runs."""
-    table = Table(
-        "candidate", "stage", "readout", "seconds", "records", "peak memory", title="cost", title_justify="left"
-    )
+    """What the models' cells took (baselines take seconds), from the one file that may differ between two runs."""
+    measured = ("seconds", "records", "answers/s", "forwards/answer", "peak memory", "parameters")
+    table = Table("candidate", "stage", "readout", *measured, title="cost", title_justify="left")
     spent = run.timings().get("cells", {})
     for cell in run.read_json(MANIFEST)["cells"]:
         cost = spent.get(cell["key"])
         if cost and "decode_seconds" in cost:
             seconds = sum(cost.get(f"{work}_seconds", 0.0) for work in ("train", "fit", "decode"))
             records = cost["trained_examples"] + cost["decoded"]
+            answered = cost["decoded"] if cell["readout"] else 0
+            rate = f"{answered / cost['decode_seconds']:.2f}" if answered else ""
+            forwards = f"{cost['counts']['forwards'] / answered:.2f}" if answered and cost["counts"]["forwards"] else ""
             memory = f"{cost['peak_memory_bytes'] / 1e9:.1f} GB"
-            table.add_row(cell["candidate"], cell["stage"], cell["readout"], f"{seconds:.0f}", str(records), memory)
+            size = f"{cost['parameters'] / 1e6:.0f} M" if "parameters" in cost else ""
+            named = (cell["candidate"], cell["stage"], cell["readout"])
+            table.add_row(*named, f"{seconds:.0f}", str(records), rate, forwards, memory, size)
     return table
 
 
