@@ -52,7 +52,7 @@ class Recipe(BaseModel):
     l_reg: Weight = 0.3
     l_vad: Weight = 0.0
     l_app: Weight = 0.0
-    flip: bool = True
+    flip: bool = False
     mixture: Literal["natural", "entropy"] = "entropy"
     t_min: Temperature = 1.0
     t_max: Temperature = 1.5
