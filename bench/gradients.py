@@ -57,14 +57,15 @@ def pulls(candidate: Candidate, plan: Plan, recipe: Recipe, count: int) -> dict[
     """Norm and cosines of the gradient of each term, over all weights, as means over the records."""
     pool = examples(plan.corpora.train, candidate.prompter)
     objective = Objective(candidate.model, candidate.prompter, pool, recipe, plan.teacher.word_values())
+    pool = pool[:count]
     weights = list(candidate.model.requires_grad_(True).parameters())
     sums: dict[str, torch.Tensor] = defaultdict(lambda: torch.zeros(()))
-    for start in range(0, count, recipe.micro_batch):
+    for start in range(0, len(pool), recipe.micro_batch):
         batch = pool[start : start + recipe.micro_batch]
         for terms in (supervised(candidate, batch), regularizers(objective, batch, recipe)):
             for name, term in terms.items():
                 parts = torch.autograd.grad(term, weights, retain_graph=True)
-                sums[name] = sums[name] + torch.cat([part.flatten() for part in parts]) / count
+                sums[name] = sums[name] + torch.cat([part.flatten() for part in parts]) / len(pool)
     return {
         name: {
             "norm": round(dot(one, one) ** 0.5, 4),

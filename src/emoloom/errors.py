@@ -44,6 +44,10 @@ class CandidateError(EmoLoomError):
     """One candidate cannot be used; others may be."""
 
 
+class DivergedError(CandidateError):
+    """A candidate's training has come to a loss or gradient that is not finite."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], *, where: str = "") -> EmoLoomError:
     """The error for a name that does not exist, with its closest matches (or all names when none is close)."""
     names = sorted(known)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emoloom.model import packing
-from emoloom.model.packing import ALIGN, Pack, align, pack, packfuls
+from emoloom.model.packing import ALIGN, Pack, align, fullest, pack, packfuls
 
 CPU = torch.device("cpu")
 
@@ -97,6 +97,13 @@ def test_each_grid_has_the_masks_of_its_own_sequences() -> None:
     assert [grid.members for grid in packed.grids] == [(0, 2), (1,)]
     assert wide.shape == (32, 48)
     assert torch.equal(narrow, alone)
+
+
+def test_the_fullest_pack_holds_the_longest_and_the_shortest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "PACK_TOKENS", 12)
+    assert fullest([[0] * n for n in (4, 1, 6, 2, 3)]) == [2, 1, 3, 4]
+    assert fullest([[0] * 20, [0]]) == [0]
+    assert fullest([[0]]) == [0]
 
 
 def lengths_of(sequences: Sequence[Sequence[int]], *, alone: bool) -> list[list[int]]:

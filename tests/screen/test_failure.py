@@ -24,7 +24,7 @@ from emoloom.report.html import write_report
 from emoloom.screen.readout import Written
 from emoloom.screen.run import run_plan
 from emoloom.store.check import check
-from emoloom.store.run import RunFolder
+from emoloom.store.run import CellFolder, RunFolder
 from emoloom.train.objective import Objective
 
 ERRORS: dict[str, Callable[[], BaseException]] = {
@@ -37,6 +37,10 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 @pytest.fixture(scope="module")
 def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return quick_model(tmp_path_factory.mktemp("models") / "second", seed=1)
+
+
+def stop(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def screen_both(model: Path, second: Path, data: Path, out: Path) -> RunFolder:
@@ -90,10 +94,6 @@ def test_a_failure_stays_when_the_run_is_taken_up_again(
         fail_training(failing, second, ERRORS["cuda"])
         whole = lasting(screen_both(model, second, data, tmp_path / "whole").path)
         with failing.context() as stopped:
-
-            def stop(*_: Any, **__: Any) -> None:
-                raise KeyboardInterrupt
-
             stopped.setattr(RunFolder, "seal", stop)
             with pytest.raises(KeyboardInterrupt):
                 screen_both(model, second, data, tmp_path / "again")
@@ -165,8 +165,18 @@ def test_a_loss_that_is_not_finite_fails_one_candidate_and_leaves_its_checkpoint
         return weighted(self, *arguments) * (math.inf if own and steps[self] == 2 else 1.0)
 
     monkeypatch.setattr(Objective, "weighted", infinite)
-    config = small(model, data, tmp_path / "run", rungs=rungs, train_limit=12)
-    run = screen(config.model_copy(update={"model": (f"path:{model}", f"path:{second}")}))
+
+    def both(out: Path) -> RunFolder:
+        steps.clear()
+        config = small(model, data, out, rungs=rungs, train_limit=12)
+        return screen(config.model_copy(update={"model": (f"path:{model}", f"path:{second}")}))
+
+    run = both(tmp_path / "run")
+    with monkeypatch.context() as killed:
+        killed.setattr(CellFolder, "fail", stop)
+        with pytest.raises(KeyboardInterrupt):
+            both(tmp_path / "again")
+    assert lasting(both(tmp_path / "again").path) == lasting(run.path)
     failed = [row for row in run.read_json("leaderboard.json")["failed"] if row["candidate"] == f"path:{second}"]
     assert "is not finite" in failed[0]["reason"]
     assert check(run.path).findings == []

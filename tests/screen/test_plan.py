@@ -208,6 +208,11 @@ def test_threads_device_and_code_change_all_cells(model: Path, data: Path, monke
         "emoloom", "code", "python", "libraries", "device_class", "device", "vector_instructions", "threads",
         "matmul_precision", "kernels",
     }  # fmt: skip
+    with monkeypatch.context() as installed:
+        version = metadata.version
+        installed.setattr(metadata, "version", lambda name: "1.2" if name == "mamba-ssm" else version(name))
+        environment.cache_clear()
+        assert environment()["libraries"] == {**known["libraries"], "mamba-ssm": "1.2"}
     for name in known:
         monkeypatch.setattr(emoloom.screen.cells, "environment", lambda name=name: {**known, name: "other"})
         assert changed(before, keys(model, data)) == ALL, name

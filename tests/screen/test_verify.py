@@ -16,7 +16,8 @@ from tests.tiny import make_model, merges_for, prompt_words
 import emoloom.screen.cells
 import emoloom.screen.readout
 import emoloom.screen.verify
-from emoloom.assets.specs import ModelSpec
+from emoloom.assets.models import resolve
+from emoloom.assets.specs import ModelSpec, parse_spec
 from emoloom.errors import EmoLoomError
 from emoloom.screen.verify import replay
 from emoloom.store.check import Finding
@@ -107,22 +108,25 @@ def test_another_machine_is_said_to_be_one(run: RunFolder) -> None:
     assert said[0].startswith("the run was made elsewhere (device, threads)")
 
 
-def test_a_hub_model_is_taken_at_the_commit_that_the_run_used(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_model_is_taken_at_the_commit_that_the_run_used(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     manifest = run.read_json("manifest.json")
-    name = manifest["candidates"][0]["name"]
-    monkeypatch.setattr("emoloom.screen.reopen.parse_spec", lambda _: ModelSpec("hf", "org/name", "main"))
-    manifest["candidates"][0]["source"] = "hf org/name 0123abcd"
-    run.write_json("manifest.json", manifest)
+    folder = Path(manifest["candidates"][0]["name"].removeprefix("path:"))
+    snapshot = Path(shutil.copytree(folder, tmp_path / "0123abcd"))
     asked: list[str] = []
 
-    def load(spec: str, *_: Any, **__: Any) -> Any:
-        asked.append(spec)
-        raise EmoLoomError("enough")
+    def fetch(spec: ModelSpec, **_: Any) -> Path:
+        asked.append(str(spec))
+        return snapshot
 
-    monkeypatch.setattr("emoloom.screen.reopen.load_model", load)
-    with pytest.raises(EmoLoomError, match="enough"):
-        replayed(run)
-    assert (asked, name != asked[0]) == (["hf:org/name@0123abcd"], True)
+    monkeypatch.setattr("emoloom.assets.models.fetch_snapshot", fetch)
+    local = resolve(parse_spec("hf:org/name"))
+    manifest = json.loads(json.dumps(manifest).replace(f"path:{folder}", "hf:org/name"))
+    manifest["candidates"][0]["revision"] = local.revision
+    run.write_json("manifest.json", manifest)
+    assert replayed(run, 1) == (1, [])
+    assert set(asked) == {"hf:org/name", "hf:org/name@0123abcd"}
 
 
 def test_a_model_or_records_that_have_changed_are_refused(run: RunFolder) -> None:

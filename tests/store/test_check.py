@@ -11,6 +11,7 @@ from tests.store.conftest import PLAN, finish
 
 from emoloom.errors import EmoLoomError
 from emoloom.store.check import Finding, check
+from emoloom.store.files import digest
 from emoloom.store.run import RunFolder
 
 FLIPS = 1000
@@ -81,17 +82,21 @@ def test_a_folder_in_place_of_a_file_is_found(run: RunFolder) -> None:
     assert {finding.file for finding in check(run.path).findings} == {"journal.jsonl"}
 
 
-@pytest.mark.parametrize(("name", "line"), [(f"cells/{'a' * 16}/replies.jsonl", 2), ("manifest.json", 4)])
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        (f"cells/{'a' * 16}/replies.jsonl", "file that journal.jsonl records in line 2"),
+        ("manifest.json", "plan that journal.jsonl records in line 1"),
+    ],
+)
 def test_a_seal_made_anew_over_changed_files_is_contradicted_by_the_journal(
-    name: str, line: int, run: RunFolder
+    name: str, what: str, run: RunFolder
 ) -> None:
     (run.path / name).write_text("{}\n")
     (run.path / "seal.jsonl").unlink()
     run.seal("leaderboard.json")
     run.publish("report.html", (run.path / "report.html").read_text("utf-8"))
-    assert check(run.path).findings == [
-        Finding(name, "whole file", f"not the file that journal.jsonl records in line {line}")
-    ]
+    assert check(run.path).findings == [Finding(name, "whole file", f"not the {what}")]
 
 
 def test_a_page_drawn_anew_does_not_cover_up_other_changes(run: RunFolder) -> None:
@@ -107,6 +112,26 @@ def test_what_a_journal_could_not_account_for_is_unexpected(run: RunFolder) -> N
     finish(run)
     (finding,) = check(run.path).findings
     assert finding.file.startswith("journal.torn-")
+
+
+def test_what_only_the_end_of_a_run_told_is_pinned_too(run: RunFolder) -> None:
+    manifest = run.path / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("true", "false", 1))
+    (run.path / "seal.jsonl").unlink()
+    run.seal("leaderboard.json")
+    run.publish("report.html", (run.path / "report.html").read_text("utf-8"))
+    problem = "not the file that journal.jsonl records in line 4"
+    assert check(run.path).findings == [Finding("manifest.json", "whole file", problem)]
+
+
+def test_the_plan_of_an_unfinished_run_is_checked(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with run.opened(PLAN) as journal:
+        journal.record("plan", manifest=digest(PLAN))
+    assert len(check(run.path).findings) == 1
+    for damage in ('{"config": {"seed": 1}}', "[]", "{"):
+        (run.path / "manifest.json").write_text(damage)
+        assert [finding.file for finding in check(run.path).findings] == ["seal.jsonl", "manifest.json"]
 
 
 def test_an_unfinished_run_is_said_to_be_one(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from tests.train.conftest import PREFIX, Load, StoppedError, crash_after, make_examples, run_training, sft
 
 from emoloom.config import PARTS, Recipe
@@ -15,6 +17,7 @@ from emoloom.errors import EmoLoomError
 from emoloom.mixture.sampler import Epochs
 from emoloom.train.adapter import make_trainable
 from emoloom.train.loop import Advance, learning_rate
+from emoloom.train.objective import Objective
 
 EXAMPLES = make_examples(20)
 FULL = Recipe(method="full", batch_size=4, micro_batch=2, epochs=2, learning_rate=1e-3).without(*PARTS)
@@ -238,7 +241,6 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(load: Load, tmp_
     lengths = [len(one) for one in EXAMPLES]
     third = Epochs(lengths, LORA.batch_size, 40, 3).batch(2)
     assert f"the records {', '.join(f'r{index}' for index in third)}. " in str(caught.value)
-    # Two steps were done: nothing of the third is in it.
     assert checkpoint.read_bytes() == kept
 
 
@@ -248,3 +250,26 @@ def test_infinite_loss_names_its_records(load: Load, tmp_path: Path) -> None:
         broken.get_input_embeddings().weight.fill_(math.inf)
     with pytest.raises(EmoLoomError, match=r"sft (nan|inf), gradient norm nan. on the records (r0, r1|r1, r0)"):
         run(make_trainable(broken, FULL, 0), FULL, tmp_path / "c", examples=EXAMPLES[:2])
+    with safe_open(tmp_path / "c", framework="pt") as file:
+        assert json.loads(file.metadata()["progress"])["step"] == 0
+
+
+def test_a_loss_that_is_not_finite_leaves_what_there_was_before_its_step(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StoppedError):
+        run(
+            make_trainable(load("llama"), LORA, 0), LORA, tmp_path / "two", checkpoint_seconds=0, advance=crash_after(4)
+        )
+    weighted, asked = Objective.weighted, list[int]()
+
+    def infinite(self: Objective, *arguments: Any) -> torch.Tensor:
+        asked.append(1)
+        factor = math.inf if len(asked) > steps_of_two else 1.0
+        return factor * weighted(self, *arguments)
+
+    steps_of_two = 2 * math.ceil(LORA.batch_size / LORA.micro_batch)
+    monkeypatch.setattr(Objective, "weighted", infinite)
+    with pytest.raises(EmoLoomError, match="is not finite"):
+        run(make_trainable(load("llama"), LORA, 0), LORA, tmp_path / "three")
+    assert (tmp_path / "three").read_bytes() == (tmp_path / "two").read_bytes()

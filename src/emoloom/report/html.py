@@ -54,8 +54,9 @@ def _forwards(cells: list[tuple[dict[str, Any], dict[str, Any] | None]]) -> dict
     for cell, metrics in cells:
         if numerics := (metrics or {}).get(NUMERICS):
             shared = numerics["unpacked"] or "packed"
-            bits = "bit-equal" if numerics["bit_equal"] else "near-ties decided by the canonical forward"
-            told.setdefault(cell["candidate"], set()).add(f"{shared}, {bits}")
+            alone = "one a text" if cell["readout"] == "scored" else "near-ties decided by the canonical forward"
+            bits = "bit-equal" if numerics["bit_equal"] else alone
+            told.setdefault(cell["candidate"], set()).add(f"{cell['readout']}: {shared}, {bits}")
     return {candidate: "; ".join(sorted(found)) for candidate, found in told.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -38,12 +39,11 @@ def environment() -> dict[str, Any]:
     import torch
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
-    installed = {one.name for one in metadata.distributions()}
     return {
         "emoloom": emoloom.__version__,
         "code": code_digest(),
         "python": platform.python_version(),
-        "libraries": {name: metadata.version(name) for name in (*_LIBRARIES, *sorted(installed.intersection(_FASTER)))},
+        "libraries": {name: metadata.version(name) for name in _LIBRARIES} | _faster(),
         "device_class": "cuda" if torch.cuda.is_available() else "cpu",
         "device": device,
         "vector_instructions": torch.backends.cpu.get_cpu_capability(),
@@ -51,6 +51,14 @@ def environment() -> dict[str, Any]:
         "matmul_precision": torch.get_float32_matmul_precision(),
         "kernels": {name: os.environ[name] for name in _KERNELS if name in os.environ},
     }
+
+
+def _faster() -> dict[str, str]:
+    found = {}
+    for name in _FASTER:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def code_digest(*patterns: str) -> str:

@@ -139,8 +139,10 @@ def told_cut(texts: int) -> str:
 
 def _cut(prompter: Prompter, corpora: Corpora) -> Cut:
     judged = [record for e in corpora.evals for record in e.records]
-    texts = sum(prompter.encode(r).cut > 0 for r in (*corpora.train, *corpora.tune, *corpora.dev.records, *judged))
-    return Cut(texts, sum(len(e.reply) > MAX_NEW_TOKENS for e in examples(corpora.train, prompter)))
+    learnt = examples(corpora.train, prompter)
+    read = [prompter.encode(record).cut for record in (*corpora.tune, *corpora.dev.records, *judged)]
+    texts = sum(cut > 0 for cut in (*read, *(example.cut for example in learnt)))
+    return Cut(texts, sum(len(example.reply) > MAX_NEW_TOKENS for example in learnt))
 
 
 def _of_verifier(card: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,6 +83,7 @@ def _manifest(ground: Ground, cells: Sequence[Cell]) -> dict[str, Any]:
             {
                 "name": model.local.name,
                 "source": model.local.source,
+                "revision": model.local.revision,
                 "licence": model.local.licence,
                 "sha256": model.local.fingerprint,
                 "files": file_hashes(model.local.folder, trust_remote_code=model.local.trust_remote_code),

@@ -24,6 +24,7 @@ from emoloom.decode.scored import read_heads
 from emoloom.model.heads import LinearHeads
 from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
+from emoloom.model.packing import fullest
 from emoloom.screen.suggest import Suggester
 from emoloom.screen.tuning import choose
 
@@ -31,8 +32,8 @@ from emoloom.screen.tuning import choose
 _CHUNK = 256
 # Decimals of a label probability in replies.jsonl.
 _DIGITS = 4
-# How many texts are read together to see whether packing changes bits, and how many of them alone.
-_SELF_TEST, _SELF_TESTED = 64, 8
+# How many texts of a pack are read alone to see whether packing changes bits.
+_SELF_TESTED = 8
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,13 @@ class Scored:
 
     def tested(self, requests: Sequence[Request]) -> Scored:
         """The same readout, with one text a forward where packing ``requests`` changes a bit of what the heads read on this
-        machine."""
+        machine: a full pack, the longest text in it, is held against texts read alone."""
+        prompter = self.candidate.prompter
+        opening = FirstLabel(prompter, GOEMOTIONS, self.candidate.device).opening
+        sample = [requests[i] for i in fullest([[*prompter.encode(r).own, *opening] for r in requests])]
         packed, alone = replace(self, alone=False), replace(self, alone=True)
-        together = {index: (log_odds.tolist(), vad) for index, log_odds, vad in packed._read(requests[:_SELF_TEST])}
-        apart = alone._read(requests[:_SELF_TESTED])
+        together = {index: (log_odds.tolist(), vad) for index, log_odds, vad in packed._read(sample)}
+        apart = alone._read(sample[:_SELF_TESTED])
         equal = all(together[index] == (log_odds.tolist(), vad) for index, log_odds, vad in apart)
         return packed if equal else alone
 

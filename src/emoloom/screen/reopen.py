@@ -77,11 +77,8 @@ class Reopened:
         """
         known = next(c for c in self.manifest["candidates"] if c["name"] == cell.candidate)
         trust, dtype = self.config.trust_remote_code, self.config.dtype
-        spec = parse_spec(cell.candidate)
-        if spec.kind == "hf":
-            # What its branch holds today may be something else.
-            spec = replace(spec, revision=known["source"].rpartition(" ")[2])
-        base = load_model(str(spec), say, trust=trust, dtype=dtype, expected=known["sha256"])
+        place = {"expected": known["sha256"], "revision": known["revision"]}
+        base = load_model(cell.candidate, say, trust=trust, dtype=dtype, **place)
         if base.prompter.digest != known["prompt_sha256"]:
             raise EmoLoomError(
                 "the prompt has changed since the run used it",
@@ -106,8 +103,16 @@ def _config(settings: Mapping[str, Any], where: str) -> ScreenConfig:
         ) from error
 
 
-def load_model(name: str, say: Say, *, trust: bool, dtype: str = "float32", expected: str | None = None) -> Candidate:
-    """The untrained model of a spec.
+def load_model(
+    name: str,
+    say: Say,
+    *,
+    trust: bool,
+    dtype: str = "float32",
+    expected: str | None = None,
+    revision: str | None = None,
+) -> Candidate:
+    """The untrained model of a spec, at a ``revision`` of its repository if one is given.
 
     Raises:
         EmoLoomError: it cannot be had, or its weights are not the ``expected`` ones (by their sha256).
@@ -115,10 +120,10 @@ def load_model(name: str, say: Say, *, trust: bool, dtype: str = "float32", expe
     spec = parse_spec(name)
     if spec.kind == "baseline":
         raise EmoLoomError("a baseline is trained inside a screening and not kept", where=name, remedy="Name a model.")
-    local = resolve(spec, trust_remote_code=trust, say=say)
+    local = resolve(replace(spec, revision=revision or spec.revision), trust_remote_code=trust, say=say)
     if expected not in (None, local.fingerprint):
         raise EmoLoomError(
             "the model has changed since the run trained it", where=name, remedy="Restore it, or screen it again."
         )
-    prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
-    return load_candidate(local.name, local.folder, prompter, dtype=dtype, trust_remote_code=trust)
+    prompter = load_prompter(name, local.folder, GOEMOTIONS, trust_remote_code=trust)
+    return load_candidate(name, local.folder, prompter, dtype=dtype, trust_remote_code=trust)

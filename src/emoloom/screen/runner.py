@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from emoloom.assets.cache import Say
-from emoloom.errors import CandidateError, EmoLoomError, is_out_of_memory
+from emoloom.errors import CandidateError, DivergedError, EmoLoomError, is_out_of_memory
 from emoloom.evaluate.score import Scores
 from emoloom.screen.budget import BudgetSpentError, Meter, allow, spent_before
 from emoloom.screen.cell import Pause, training_log, training_work
@@ -57,7 +57,7 @@ class Runner:
         priced: Priced,
         tell: Callable[[Results], None],
     ) -> None:
-        """``tell`` is told what has come of the plan so far, whenever a cell has been judged."""
+        """``tell`` is told what has come of the plan so far, whenever a cell has been judged that was not on record before."""
         self._tell = tell
         self._plan = plan
         self._run = run
@@ -127,7 +127,8 @@ class Runner:
                 reason, told = "out of memory", f"out of memory ({error})"
             elif isinstance(error, CandidateError) and len(self._plan.models) > 1:
                 reason = told = error.problem
-                folder.keep((self._training(cell) if cell.stage == "race" else folder).checkpoint)
+                if isinstance(error, DivergedError):
+                    folder.keep((self._training(cell) if cell.stage == "race" else folder).checkpoint)
             else:
                 raise
             folder.fail(reason, self._meter.fail())
@@ -275,4 +276,5 @@ class Runner:
         """Records a finished cell; its scores are drawn from its replies, with the resamples that comparisons need."""
         self._account(cell, folder)
         self._scores[cell] = self._worker.judge(cell, folder.replies())
-        self._tell(self._results)
+        if self._journal.ahead is None:
+            self._tell(self._results)

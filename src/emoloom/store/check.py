@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emoloom.errors import EmoLoomError
 from emoloom.store.chain import body, read_chain
-from emoloom.store.files import sha256_file
-from emoloom.store.run import JOURNAL, MANIFEST, TIMINGS, cell_path
+from emoloom.store.files import digest, sha256_file
+from emoloom.store.run import JOURNAL, MANIFEST, TIMINGS, cell_path, planned
 from emoloom.store.seal import SEAL, Fingerprint, changes, read_seal
 
 _WHOLE = "whole file"
@@ -118,11 +119,22 @@ def _hold_against_journal(paths: dict[str, Path], events: list[dict[str, Any]], 
     """The journal's own record of the files, which a seal made anew cannot change."""
     known = {finding.file for finding in result.findings}
     for number, event in enumerate(events, start=1):
+        if "manifest" in event and MANIFEST not in known and _digest(paths.get(MANIFEST)) != event["manifest"]:
+            result.find(MANIFEST, _WHOLE, f"not the plan that {JOURNAL} records in line {number}")
+            known.add(MANIFEST)
         inside = f"{cell_path(event['key'])}/" if "key" in event else ""
         for name, sha256 in event.get("files", {}).items():
             file = inside + name
             if file not in known and _sha256(paths.get(file)) != sha256:
                 result.find(file, _WHOLE, f"not the file that {JOURNAL} records in line {number}")
+
+
+def _digest(manifest: Path | None) -> str:
+    """Of what was planned; nothing if it cannot be read."""
+    try:
+        return digest(planned(json.loads(manifest.read_bytes()))) if manifest else ""
+    except (OSError, ValueError, RecursionError):
+        return ""
 
 
 def _sha256(path: Path | None) -> str:

@@ -181,7 +181,7 @@ class RunFolder:
         file = self.path / MANIFEST
         if not file.exists():
             return
-        theirs, ours = _planned(_read_json(file)), _planned(json.loads(readable_json(manifest)))
+        theirs, ours = planned(_read_json(file)), planned(json.loads(readable_json(manifest)))
         if digest(theirs) != digest(ours):
             raise EmoLoomError(
                 f"this folder holds a run of another plan; what differs: {', '.join(_differing(theirs, ours))}",
@@ -275,7 +275,7 @@ class RunFolder:
         return _read_fields(self.path / name, _KEYS[name])
 
 
-def _planned(manifest: Any) -> Any:
+def planned(manifest: Any) -> Any:
     """What a manifest held before its run had finished."""
     return {key: manifest[key] for key in manifest if key != NUMERICS} if isinstance(manifest, dict) else manifest
 

@@ -19,6 +19,7 @@ class Example:
 
     Attributes:
         prompt: the prompt's own tokens, after the shared prefix.
+        cut: how many tokens of the text were dropped to make them fit.
         reply: the tokens of ``line`` and the end-of-sequence token.
         line: the reply as text.
         labels: indices of its labels in the ``goemotions`` space.
@@ -37,6 +38,7 @@ class Example:
     vad_weight: float = 0.0
     atoms: tuple[float, ...] | None = None
     source: str = ""
+    cut: int = 0
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.reply)
@@ -61,10 +63,14 @@ def _example(record: Record, prompter: Prompter, counts: Counter[str]) -> Exampl
         )
     line = make_reply(record.labels, record.vad.triple, record.rationale, GOEMOTIONS).line()
     reply = tuple(prompter.encode_reply(line))
+    try:
+        prompt = prompter.encode(record, len(reply))
+    except EmoLoomError as error:
+        raise EmoLoomError(f"record {record.id}: {error.problem}", where=record.corpus, remedy=error.remedy) from error
     rarest = min(record.labels, key=lambda label: (counts[label], label))
     return Example(
         record.id,
-        prompter.encode(record, len(reply)).own,
+        prompt.own,
         reply,
         line,
         tuple(GOEMOTIONS.index[label] for label in record.labels),
@@ -72,4 +78,5 @@ def _example(record: Record, prompter: Prompter, counts: Counter[str]) -> Exampl
         record.vad_weight,
         record.appraisal.atoms if record.appraisal else None,
         f"{record.corpus}/{rarest}",
+        prompt.cut,
     )

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from emoloom.config import Recipe
-from emoloom.errors import CandidateError
+from emoloom.errors import DivergedError
 from emoloom.mixture.sampler import Drawn, Epochs, Mixture, Order
 from emoloom.train.checkpoint import load_checkpoint, save_checkpoint
 from emoloom.train.collate import Example
@@ -116,7 +116,7 @@ def train(
         watched: examples outside of the training that end it early (:class:`EarlyStop`); never, if there are none.
 
     Raises:
-        CandidateError: the loss is not finite; the checkpoint then holds what there was before this step.
+        DivergedError: the loss is not finite; the checkpoint then holds what there was before this step.
     """
     own = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     heads = dict(objective.heads.named_parameters(prefix="heads")) if objective.heads is not None else {}
@@ -153,7 +153,7 @@ def train(
             group["lr"] = group["peak"] * _schedule(recipe, step, steps)
         try:
             means = _step(objective, batch, recipe, optimizer, named)
-        except CandidateError:
+        except DivergedError:
             save(step)
             raise
         for name, loss in means.items():
@@ -196,7 +196,7 @@ def _step(
     if not math.isfinite(sum(means.values()) + norm):
         ids = ", ".join(example.record_id for example in batch)
         spoken = ", ".join(f"{name} {value}" for name, value in means.items())
-        raise CandidateError(
+        raise DivergedError(
             f"a loss or gradient is not finite ({spoken}, gradient norm {norm}) on the records {ids}",
             where="training",
             remedy="Lower recipe.learning_rate, or look at these records; the checkpoint from before this step is kept.",
