@@ -28,7 +28,7 @@ class Recipe(BaseModel):
     forward; gradients add up to ``batch_size`` records before a step.
 
     ``l_cls``, ``l_write``, ``l_reg``, ``l_vad`` and ``l_app`` weigh the regularizers of :mod:`emoloom.train.objective`; 0 leaves
-    one out, and is the default where ``docs/results/ablation.md`` shows no gain. :meth:`without` all parts it is plain
+    one out. The defaults are what ``docs/results/ablation.md`` found best. :meth:`without` all parts it is plain
     supervised fine-tuning.
     ``flip`` adds mirrored records. ``mixture``: ``natural`` goes through a shuffle of all records, ``entropy`` draws them from
     their sources at a temperature between ``t_min`` and ``t_max`` (:mod:`emoloom.mixture.sampler`). Neither changes how many
@@ -51,8 +51,8 @@ class Recipe(BaseModel):
     l_write: Weight = 0.3
     l_reg: Weight = 0.3
     l_vad: Weight = 0.0
-    l_app: Weight = 0.0
-    flip: bool = False
+    l_app: Weight = 0.1
+    flip: bool = True
     mixture: Literal["natural", "entropy"] = "entropy"
     t_min: Temperature = 1.0
     t_max: Temperature = 1.5
