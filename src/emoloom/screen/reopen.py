@@ -77,8 +77,9 @@ class Reopened:
         """
         known = next(c for c in self.manifest["candidates"] if c["name"] == cell.candidate)
         trust, dtype = self.config.trust_remote_code, self.config.dtype
-        place = {"expected": known["sha256"], "revision": known["revision"]}
-        base = load_model(cell.candidate, say, trust=trust, dtype=dtype, **place)
+        base = load_model(
+            cell.candidate, say, trust=trust, dtype=dtype, expected=known["sha256"], revision=known["revision"]
+        )
         if base.prompter.digest != known["prompt_sha256"]:
             raise EmoLoomError(
                 "the prompt has changed since the run used it",

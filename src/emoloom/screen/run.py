@@ -49,7 +49,7 @@ def run_ablation(plan: Plan, progress: Progress, say: Say, priced: Priced | None
 
     def show(run: RunFolder, results: Results) -> None:
         # An arm without a result is told of at the end, and has nothing to be compared with.
-        if not (run.is_sealed or results.failed or results.cut):
+        if not (results.failed or results.cut):
             run.write_json(ABLATION, _compared(plan, results))
 
     return _carry_out(plan, progress, say, priced, _ablation_board, show)

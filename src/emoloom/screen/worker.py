@@ -107,13 +107,13 @@ class Worker:
         if trained:
             candidate = work.tuned(candidate, trained, self._arms[cell.arm].recipe)
         evals, limit = self._evals_of(cell)
-        readout, numerics = self._readout(cell, candidate, folder, cost)
+        readout, equal = self._readout(cell, candidate, folder, cost)
         rows = work.decode(
             title(cell), readout, candidate.prompter, evals, folder, limit=limit, progress=self._progress, cost=cost
         )
         if isinstance(readout, Written):
             cost.counts = readout.counts
-        self._finish(cell, folder, rows, cost, numerics)
+        self._finish(cell, folder, rows, cost, {NUMERICS: {"bit_equal": equal, "unpacked": candidate.unpacked}})
         return {**asdict(cost), "parameters": candidate.parameters}
 
     def _evals_of(self, cell: Cell) -> tuple[Sequence[EvalSet], int | None]:
@@ -122,10 +122,8 @@ class Worker:
             return (self._plan.corpora.dev,), None
         return self._plan.corpora.evals, self._plan.config.zero_shot_limit if cell.stage == "zero-shot" else None
 
-    def _readout(
-        self, cell: Cell, candidate: Candidate, folder: CellFolder, cost: Cost
-    ) -> tuple[Readout, dict[str, Any]]:
-        """The cell's readout, and what its metrics say about its numerics."""
+    def _readout(self, cell: Cell, candidate: Candidate, folder: CellFolder, cost: Cost) -> tuple[Readout, bool]:
+        """The cell's readout, and whether packing changes no bit of what it reads."""
         evals, limit = self._evals_of(cell)
         records = [record for _, record in work.wanted_records(evals, limit)]
         if cell.readout == "scored":
@@ -134,11 +132,11 @@ class Worker:
             tune = corpora.tuned_on(cell.stage, self._plan.config.dev_limit)
             prepare_scoring(candidate, folder, fitted, tune, progress=self._progress, cost=cost)
             scored = scored_readout(candidate, folder, self._suggester, alone=False).tested(records)
-            return scored, _numerics(candidate, equal=not scored.alone)
+            return scored, not scored.alone
         grammar = make_grammar(candidate) if cell.readout == "constrained" else None
         equal = bit_equal(candidate, records)
         written = Written(candidate, self._suggester, guard=not equal, grammar=grammar, between=self._tick)
-        return written, _numerics(candidate, equal=equal)
+        return written, equal
 
     def _load(self, cell: Cell) -> Candidate:
         candidate = next(model for model in self._plan.models if model.local.name == cell.candidate).load()
@@ -150,10 +148,6 @@ class Worker:
     def _finish(self, cell: Cell, folder: CellFolder, rows: list[Row], cost: Cost, numerics: dict[str, Any]) -> None:
         corpora = {name: score.to_dict() for name, score in self.judge(cell, rows).items()}
         _publish(cell, folder, rows, cost, {**numerics, "corpora": corpora})
-
-
-def _numerics(candidate: Candidate, *, equal: bool) -> dict[str, Any]:
-    return {NUMERICS: {"bit_equal": equal, "unpacked": candidate.unpacked}}
 
 
 def _publish(cell: Cell, folder: CellFolder, rows: list[Row], cost: Cost, found: dict[str, Any]) -> None:
