@@ -17,6 +17,7 @@ from tests.screenings import lasting, plan, screen, small
 from tests.tiny import quick_model
 
 import emoloom.screen.budget
+import emoloom.screen.cell
 import emoloom.screen.price
 import emoloom.screen.run
 import emoloom.screen.schedule
@@ -251,12 +252,34 @@ def test_time_that_runs_out_in_the_midst_cuts_the_cell(
     two: Screening, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock.step = 0.1
-    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", lambda *_: Rates(0.0, 1e-9, 1e-9, 0.0))
+    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", lambda *_, **__: Rates(0.0, 1e-9, 1e-9, 0.0))
     run = screen(two("6s"))
     reasons = {row["reason"] for row in run.read_json("leaderboard.json")["cut"]}
     assert "it does not fit in what is left of the budget of 6 s" in reasons
     assert run.timings()["spent"]["seconds"] <= 6
     assert not list(run.path.rglob("scratch"))
+
+
+def test_a_budget_of_memory_is_met_by_computing_activations_twice(
+    two: Screening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def needs(*_: Any, recompute: bool) -> Rates:
+        asked.append(recompute)
+        return Rates(0.0, 1e-9, 1e-9, 2e9 if recompute else 4e9, recompute)
+
+    switched: list[str] = []
+    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", needs)
+    monkeypatch.setattr(emoloom.screen.cell, "recompute_layers", lambda model: switched.append(type(model).__name__))
+    roomy, tight = screen(two("5GB")), screen(two("3GB"))
+    assert asked == [False, False, False, True, False, True]
+    assert len(switched) == 2
+    assert cuts(tight) == cuts(roomy) == []
+    files = [
+        {name: content for name, content in lasting(run.path).items() if "cells" in name} for run in (roomy, tight)
+    ]
+    assert files[0] == files[1] != {}
 
 
 RACE = {"rungs": 2, "dev_limit": 2}

@@ -31,6 +31,7 @@ from emoloom.train.adapter import apply_trained, is_saved, make_trainable, save_
 from emoloom.train.collate import examples
 from emoloom.train.loop import History, train
 from emoloom.train.objective import Objective
+from emoloom.train.recompute import recompute_layers
 
 TRAINING = "training.json"
 """Beside the adapter: the losses of every step so far, the mixture of every window, and the work that it took."""
@@ -55,6 +56,7 @@ def fine_tune(
     pause: Pause | None,
     title: str,
     words: Mapping[str, VAD],
+    recompute: bool,
     seed: int,
     checkpoint_seconds: float,
     progress: Progress,
@@ -70,11 +72,14 @@ def fine_tune(
         pause: where to stop before the end; the next call goes on from there.
         title: what is trained, for the progress report.
         words: the values of words that ``L_vad`` reads.
+        recompute: whether to compute activations twice rather than keep them; changes no bit.
     """
     start = time.monotonic()
     prompter = candidate.prompter
     pool = examples([*records, *extra], prompter)
     model = make_trainable(candidate.model, recipe, seed)
+    if recompute:
+        recompute_layers(model)
     objective = Objective(model, prompter, pool, recipe, words)
     total = len(records) * recipe.epochs
     until = pause.until if pause else total

@@ -35,6 +35,7 @@ from emoloom.train.adapter import make_trainable
 from emoloom.train.collate import examples
 from emoloom.train.loop import epoch_ends, pause_step, train
 from emoloom.train.objective import Objective
+from emoloom.train.recompute import recompute_layers
 
 # Forwards over a prompt that a record takes, until one of the run's own cells says better: decode_seconds over forwards of two
 # models' first screenings, rounded up.
@@ -68,20 +69,23 @@ class Price:
 
 @dataclass(frozen=True)
 class Rates:
-    """A candidate's units on this machine: seconds to load it, for a training example, for a forward over a prompt; and the peak
-    memory of training it, in bytes."""
+    """A candidate's units on this machine: seconds to load it, for a training example, for a forward over a prompt; the peak
+    memory of training it, in bytes; and whether it is to compute activations twice in training."""
 
     load: float
     example: float
     forward: float
     memory: float
+    recompute: bool = False
 
 
 TOO_LARGE = Rates(0.0, 0.0, 0.0, 1e18)
 """Of a candidate that does not fit into this machine's memory: its cells will fail at once."""
 
 
-def calibrate(load: Callable[[], Candidate], records: Sequence[Record], arm: Arm, words: Mapping[str, Any]) -> Rates:
+def calibrate(
+    load: Callable[[], Candidate], records: Sequence[Record], arm: Arm, words: Mapping[str, Any], *, recompute: bool
+) -> Rates:
     """The units of one candidate: two forwards and two steps of training, the second of each is timed.
 
     Args:
@@ -106,6 +110,8 @@ def calibrate(load: Callable[[], Candidate], records: Sequence[Record], arm: Arm
             forwards.append((time.monotonic() - start) / len(prompts))
     pool = examples(some, prompter)
     model = make_trainable(candidate.model, arm.recipe, arm.seed)
+    if recompute:
+        recompute_layers(model)
     steps: list[float] = []
     with tempfile.TemporaryDirectory() as scratch:
         train(
@@ -120,7 +126,7 @@ def calibrate(load: Callable[[], Candidate], records: Sequence[Record], arm: Arm
             checkpoint_seconds=3600.0,
             advance=lambda _more, _tokens: steps.append(time.monotonic()),
         )
-    return Rates(loaded, (steps[-1] - steps[-2]) / arm.recipe.batch_size, forwards[-1], float(peak_memory()))
+    return Rates(loaded, (steps[-1] - steps[-2]) / arm.recipe.batch_size, forwards[-1], float(peak_memory()), recompute)
 
 
 class Prices:

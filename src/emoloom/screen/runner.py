@@ -70,7 +70,8 @@ class Runner:
         before = spent_before(self._timings, plan.cells)["seconds"]
         self._meter = Meter(plan.config.budget, priced.began, before, self._note_spent)
         self._steps: Counter[str] = Counter()
-        self._worker = Worker(plan, self._progress, self._meter.tick, say)
+        recompute = {name for name, found in priced.rates.items() if found.recompute}
+        self._worker = Worker(plan, self._progress, self._meter.tick, say, recompute)
         self._keep = {model.local.name for model in plan.models if model.spec in plan.config.keep}
         self._left: set[str] = set()
         self._reserve = Price()

@@ -145,13 +145,18 @@ def measured(plan: Plan, say: Say, began: float, *, always: bool = False) -> Pri
         name = model.local.name
         if name not in rates:
             say(f"measuring what {name} takes on this machine")
-            rates[name] = _measure(model, plan)
+            rates[name] = _measure(model, plan, recompute=False)
+        found, limit = rates[name], plan.config.budget.memory
+        if limit is not None and limit < found.memory < TOO_LARGE.memory and not found.recompute:
+            say(f"measuring {name} with activations that are computed twice, for the budget of memory")
+            rates[name] = _measure(model, plan, recompute=True)
     return Priced(rates, began)
 
 
-def _measure(model: PlannedModel, plan: Plan) -> Rates:
+def _measure(model: PlannedModel, plan: Plan, *, recompute: bool) -> Rates:
     try:
-        return calibrate(model.load, plan.corpora.train, plan.arms[0], plan.teacher.word_values())
+        words = plan.teacher.word_values()
+        return calibrate(model.load, plan.corpora.train, plan.arms[0], words, recompute=recompute)
     except (EmoLoomError, MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -32,10 +32,14 @@ class Worker:
 
     Args:
         tick: called between two forwards; what it raises ends the work.
+        recompute: candidates that are to compute activations twice in training.
     """
 
-    def __init__(self, plan: Plan, progress: Progress, tick: Callable[[], None], say: Say) -> None:
+    def __init__(
+        self, plan: Plan, progress: Progress, tick: Callable[[], None], say: Say, recompute: Collection[str]
+    ) -> None:
         self._plan = plan
+        self._recompute = recompute
         self._progress = progress
         self._tick = tick
         self._say = say
@@ -89,6 +93,7 @@ class Worker:
             pause=pause,
             title=title(cell),
             words=plan.teacher.word_values(),
+            recompute=cell.candidate in self._recompute,
             seed=arm.seed,
             checkpoint_seconds=plan.config.checkpoint_seconds,
             progress=self._progress,

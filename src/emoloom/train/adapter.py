@@ -43,6 +43,8 @@ def _with_lora(model: Any, recipe: Recipe) -> Any:
     with warnings.catch_warnings():
         # peft asks transformers for an attribute by its old name.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        # For GPT-2's transposed layers it chooses rightly and says so.
+        warnings.filterwarnings("ignore", "fan_in_fan_out is set to False", UserWarning)
         return get_peft_model(model, config)
 
 

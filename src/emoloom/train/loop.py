@@ -13,12 +13,13 @@ from typing import Any
 import torch
 
 from emoloom.config import Recipe
-from emoloom.errors import DivergedError
+from emoloom.errors import DivergedError, is_out_of_memory
 from emoloom.mixture.sampler import Drawn, Epochs, Mixture, Order
 from emoloom.train.checkpoint import load_checkpoint, save_checkpoint
 from emoloom.train.collate import Example
 from emoloom.train.early_stop import EarlyStop
 from emoloom.train.objective import Objective
+from emoloom.train.recompute import recompute_layers
 
 Advance = Callable[[int, int], None]
 """Told how many more examples lie behind, and of how many tokens: first those of the checkpoint, then each batch."""
@@ -104,7 +105,8 @@ def train(
     watched: Sequence[Example] = (),
 ) -> History:
     """Trains the parameters of ``model`` that require gradients and the objective's heads, from ``checkpoint`` on if there is
-    one.
+    one. A step for which memory runs out is taken once more, and those behind it, with activations that are computed twice
+    (:func:`~emoloom.train.recompute.recompute_layers`).
 
     The result is the same bits whether or not it was interrupted or paused, on the same machine with the same number of threads.
 
@@ -152,7 +154,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * _schedule(recipe, step, steps)
         try:
-            means = _step(objective, batch, recipe, optimizer, named)
+            means = _step(model, objective, batch, recipe, optimizer, named)
         except DivergedError:
             save(step)
             raise
@@ -177,6 +179,7 @@ def train(
 
 
 def _step(
+    model: Any,
     objective: Objective,
     batch: Sequence[Example],
     recipe: Recipe,
@@ -184,14 +187,17 @@ def _step(
     named: Mapping[str, torch.nn.Parameter],
 ) -> dict[str, float]:
     """One optimizer step; returns the mean of each term."""
-    tokens = sum(len(example.reply) for example in batch)
-    means: dict[str, float] = {}
-    for start in range(0, len(batch), recipe.micro_batch):
-        terms = objective(batch[start : start + recipe.micro_batch])
-        objective.weighted(terms, tokens, len(batch)).backward()  # type: ignore[no-untyped-call]
-        for name, value in terms.items():
-            share = float(value.detach()) / (tokens if name == "sft" else len(batch))
-            means[name] = means.get(name, 0.0) + share
+    means: dict[str, float] | None = None
+    try:
+        means = _accumulate(objective, batch, recipe)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error) or not recompute_layers(model):
+            raise
+    if means is None:
+        # Not within the handler, where the error still holds the forward that did not fit.
+        optimizer.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()
+        means = _accumulate(objective, batch, recipe)
     norm = float(torch.nn.utils.clip_grad_norm_(named.values(), recipe.clip))
     if not math.isfinite(sum(means.values()) + norm):
         ids = ", ".join(example.record_id for example in batch)
@@ -203,4 +209,17 @@ def _step(
         )
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
+    return means
+
+
+def _accumulate(objective: Objective, batch: Sequence[Example], recipe: Recipe) -> dict[str, float]:
+    """Adds a batch's gradients up, one micro-batch after the other; returns the mean of each term."""
+    tokens = sum(len(example.reply) for example in batch)
+    means: dict[str, float] = {}
+    for start in range(0, len(batch), recipe.micro_batch):
+        terms = objective(batch[start : start + recipe.micro_batch])
+        objective.weighted(terms, tokens, len(batch)).backward()  # type: ignore[no-untyped-call]
+        for name, value in terms.items():
+            share = float(value.detach()) / (tokens if name == "sft" else len(batch))
+            means[name] = means.get(name, 0.0) + share
     return means
