@@ -15,6 +15,7 @@ from tests.decode.conftest import MAX_NEW, NEVER, Case, branching, draft_of, hal
 from emoloom.decode import fast
 from emoloom.decode.fast import Counts, Draft, Proposal, Seen
 from emoloom.decode.reference import decode_reference, next_logits
+from emoloom.model import attention
 from emoloom.model.forward import is_packed, packed_logits
 from emoloom.model.packing import Pack, align
 
@@ -58,6 +59,15 @@ def test_with_branches(case: Case) -> None:
 
 def test_with_the_guard(case: Case) -> None:
     assert case.fast(ALL, [half_knows(case.replies[i], i) for i in ALL], guard=True) == case.expected(ALL)
+
+
+def test_with_the_fused_kernel(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a GPU would: packed logits are not canonical to the last bit, and the guard decides near-ties."""
+    monkeypatch.setattr(attention, "_fuses", lambda _: True)
+    chosen = ALL[:12]
+    settings: dict[str, Any] = {"eos": NEVER, "max_new_tokens": MAX_NEW}
+    expected = {i: decode_reference(case.model, case.prefix, case.prompts[i], **settings) for i in chosen}
+    assert case.fast(chosen, [branching(expected[i], i) for i in chosen], guard=True) == expected
 
 
 @pytest.mark.parametrize("size", [1, 7, 32])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +13,11 @@ import pytest
 import torch
 from tests import tiny
 from tests.model.conftest import Pair
+from torch.nn import functional
 from transformers import PretrainedConfig
 
 from emoloom.decode.fast import self_test
+from emoloom.model import attention
 from emoloom.model.attention import NAME, active_pack, packed_attention
 from emoloom.model.forward import MIN_ROWS, is_packed, packed_layers, packed_logits
 from emoloom.model.packing import pack
@@ -102,6 +106,35 @@ def test_branches_are_sequences_of_their_own_and_change_no_bit_of_the_others(pai
         for (root, way), span in zip(ways, spans, strict=True):
             expected = alone(pair.eager, PREFIX, [*own[:root], *way])[root:]
             assert_same(logits[offset + span.start : offset + span.stop], expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@torch.inference_mode()
+def test_the_fused_kernel_computes_the_same(pair: Pair, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a GPU takes it; the kernel exists on a CPU, too."""
+    if not is_packed(pair.candidate.model):
+        pytest.skip("sequences that are not packed attend by their own kernel")
+    model = copy.deepcopy(pair.candidate.model).to(dtype)
+    kernel, calls = functional.scaled_dot_product_attention, 0
+
+    def counted(*arguments: Any, **named: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return kernel(*arguments, **named)
+
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", counted)
+    sequences = [*SEQUENCES[:5], LONG]
+    branches = [[(0, [5, 6])], [], [(1, [9]), (1, [8, 7])], [], [], [(200, SEQUENCES[1])]]
+    for prefix, ways in itertools.product([[], PREFIX], [(), branches]):
+        packed = pack(prefix, sequences, model.device, ways)
+        rows = range(packed.prefix, len(packed.tokens))
+        plain, before = packed_logits(model, packed, rows), calls
+        with monkeypatch.context() as on_a_gpu:
+            on_a_gpu.setattr(attention, "_fuses", lambda _: True)
+            fused = packed_logits(model, packed, rows)
+        assert calls > before == 0
+        calls = 0
+        torch.testing.assert_close(fused, plain, atol=1e-4 if dtype == torch.float32 else 0.05, rtol=0)
 
 
 @torch.inference_mode()

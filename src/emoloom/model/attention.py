@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import torch
+from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
@@ -59,7 +60,8 @@ def packed_attention(
     prefix_mask, own_masks = pack.masks(sliding_window)
     shared = pack.prefix
     out = [_prefix_attention(q[:, :, :shared], k[:, :shared], v[:, :shared], prefix_mask)] if shared else []
-    own = [_own_attention(q, k, v, shared, *one) for one in zip(pack.grids, own_masks, strict=True)]
+    attend = _fused_attention if _fuses(query) else _own_attention
+    own = [attend(q, k, v, shared, *one) for one in zip(pack.grids, own_masks, strict=True)]
     out.append(torch.cat(own, dim=1)[:, pack.unslot])
     return torch.cat(out, dim=1).transpose(0, 1)[None], None
 
@@ -96,6 +98,29 @@ def _own_attention(
         out = out + weights[..., shared + start : shared + stop] @ own_v[:, :, start:stop]
     by_head = out.reshape(groups, rows, per_group, width, size).transpose(1, 2)
     return by_head.reshape(groups * per_group, rows * width, size)
+
+
+def _fuses(query: torch.Tensor) -> bool:
+    """Whether to attend by torch's fused kernel: on a GPU alone, where neighbours change last bits either way and a guard decides
+    near-ties; and not in training, because its gradients differ from run to run."""
+    return query.is_cuda and not torch.is_grad_enabled()
+
+
+def _fused_attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, shared: int, grid: Grid, mask: torch.Tensor
+) -> torch.Tensor:
+    """What :func:`_own_attention` computes, in one kernel that never writes the scores down."""
+    rows, width = grid.slots.shape
+    groups, per_group, _n, size = q.shape
+
+    def seen(x: torch.Tensor) -> torch.Tensor:
+        """(K, N, D) -> (B, H, P + T, D): what each sequence attends to, once for each query head."""
+        own = torch.cat([x[:, None, :shared].expand(groups, rows, shared, size), x[:, grid.slots]], dim=2)
+        return own.transpose(0, 1).repeat_interleave(per_group, dim=1)
+
+    own_q = q.flatten(0, 1)[:, grid.slots].transpose(0, 1)
+    out = functional.scaled_dot_product_attention(own_q, seen(k), seen(v), attn_mask=mask.to(q.dtype), scale=1.0)
+    return out.transpose(0, 1).reshape(groups * per_group, rows * width, size)
 
 
 AttentionInterface.register(NAME, packed_attention)
