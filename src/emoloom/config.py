@@ -154,7 +154,8 @@ class ScreenConfig(BaseModel):
     ``zero_shot_limit`` those judged before fine-tuning. With more than one of ``rungs`` the candidates race
     (:mod:`emoloom.screen.race`): they are judged on ``dev_limit`` records at each rung, and those named in ``keep`` never
     leave; ``early_stop`` watches the same records. ``probe_limit`` says how many of the training records the probe
-    (:mod:`emoloom.screen.probe`) reads; 0 leaves it out. Models compute in ``dtype``; heads, LoRA updates and losses stay in
+    (:mod:`emoloom.screen.probe`) reads; 0 leaves it out. ``rank_by`` decides the ranking and the race
+    (:mod:`emoloom.evaluate.ranking`). Models compute in ``dtype``; heads, LoRA updates and losses stay in
     float32. ``lexicon`` names a fetched lexicon for weak VAD, or a file of word norms; by default the Warriner norms are used
     where they have been fetched. What does not fit in ``budget`` is left out (:mod:`emoloom.screen.budget`).
     """
@@ -173,6 +174,7 @@ class ScreenConfig(BaseModel):
     rungs: Annotated[int, Field(ge=1, le=10)] = 1
     dev_limit: Count = 200
     keep: tuple[str, ...] = ()
+    rank_by: Literal["score", "strict_macro_f1", "vad_ccc_mean"] = "score"
     budget: Budget = Budget()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     dtype: Literal["float32", "bfloat16"] = "float32"

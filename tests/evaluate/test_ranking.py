@@ -43,6 +43,21 @@ def test_an_undefined_figure_counts_as_zero() -> None:
     np.testing.assert_allclose(score.samples, [0.25, 0.45])
 
 
-def test_corpora_without_labels_and_vad_cannot_rank() -> None:
-    with pytest.raises(EmoLoomError, match="no evaluation corpus has labels or VAD"):
-        ranking_score([{"parse_ok": estimate(1.0, 1.0)}])
+@pytest.mark.parametrize(("by", "value"), [("strict_macro_f1", 0.5), ("vad_ccc_mean", 0.35), ("score", 0.425)])
+def test_one_kind_may_rank_alone(by: str, value: float) -> None:
+    assert ranking_score([BOTH, LABELS, VAD], by).value == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "by", "lacking"),
+    [
+        ({"parse_ok": estimate(1.0, 1.0)}, "score", "labels or VAD"),
+        (VAD, "strict_macro_f1", "labels"),
+        (LABELS, "vad_ccc_mean", "VAD"),
+    ],
+)
+def test_corpora_that_lack_what_they_are_ranked_by_cannot_rank(
+    corpus: dict[str, Estimate], by: str, lacking: str
+) -> None:
+    with pytest.raises(EmoLoomError, match=f"no evaluation record has {lacking}"):
+        ranking_score([corpus], by)

@@ -215,6 +215,14 @@ def test_a_flip_that_somebody_wrote_is_dropped(tmp_path: Path) -> None:
     assert corpora(other, **asks).flips == ()
 
 
+def test_a_corpus_without_labels_cannot_be_ranked_by_them(tmp_path: Path) -> None:
+    vad = {"v": 0.9, "a": 0.5, "d": 0.5}
+    bare = write_jsonl(tmp_path / "bare.jsonl", [{"text": "what a day", "vad": vad, "vad_source": "gold"}])
+    assert corpora(bare, rank_by="vad_ccc_mean").evals
+    with pytest.raises(EmoLoomError, match=r"jsonl:.*bare.jsonl: no evaluation record has labels\. Add a corpus"):
+        corpora(bare, rank_by="strict_macro_f1")
+
+
 def test_flips_alone_are_nothing_to_rank_by(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "data.jsonl", [{"text": "what a terrible film", "labels": ["anger"]}])
     with pytest.raises(EmoLoomError, match="no evaluation record has labels or VAD"):

@@ -38,7 +38,9 @@ Name = tuple[str, str]
 """Candidate and stage; a model's readout is ``free``."""
 
 
-def board(found: dict[Name, Scores | dict[str, Scores]], rungs: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+def board(
+    found: dict[Name, Scores | dict[str, Scores]], rungs: Sequence[Mapping[str, Any]] = (), rank_by: str = "score"
+) -> dict[str, Any]:
     """The board of these cells and, as in every run, TF-IDF (all zero unless it is given)."""
     by_corpus = {cell: value if isinstance(value, dict) else {"x:test": value} for cell, value in found.items()}
     names = dict.fromkeys(name for value in by_corpus.values() for name in value)
@@ -46,7 +48,7 @@ def board(found: dict[Name, Scores | dict[str, Scores]], rungs: Sequence[Mapping
     report = SplitReport("x", "test", 10, 10, {}, "0" * 64, "x")
     cells = {(name, stage, "direct" if stage == "baseline" else "free"): v for (name, stage), v in by_corpus.items()}
     sets = [EvalSet(name, (), report) for name in names]
-    return leaderboard(cells, {}, {}, sets, rungs, headline="free", has_lexicon=True)
+    return leaderboard(cells, {}, {}, sets, rungs, headline="free", rank_by=rank_by, has_lexicon=True)
 
 
 def baselines(tfidf: float = 0.2, majority: float = 0.0) -> dict[Name, Scores | dict[str, Scores]]:
@@ -78,6 +80,14 @@ def test_a_paired_difference_separates_where_intervals_overlap() -> None:
     ranking = board({(A, "tuned"): scores(0.500), (B, "tuned"): scores(0.495), **baselines()})["ranking"]
     assert ranking[0]["interval"][0] < ranking[1]["interval"][1]
     assert [row["group"] for row in ranking[:2]] == [1, 2]
+
+
+@pytest.mark.parametrize(("by", "first"), [("score", B), ("strict_macro_f1", A), ("vad_ccc_mean", B)])
+def test_what_it_is_ranked_by_decides_the_order(by: str, first: str) -> None:
+    tfidf = {("baseline:tfidf", "baseline"): scores(0.0, 0.0)}
+    found = board({(A, "tuned"): scores(0.4, 0.1), (B, "tuned"): scores(0.3, 0.5), **tfidf}, rank_by=by)
+    assert (found["rank_by"], found["ranking"][0]["candidate"]) == (by, first)
+    assert found["verdict"][0].startswith(f"Best candidate: {first}, ")
 
 
 def test_zero_shot_cells_stand_in_the_table_and_not_in_the_ranking() -> None:

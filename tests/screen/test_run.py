@@ -83,7 +83,7 @@ def test_near_ties_that_the_canonical_forward_decides_are_told(
 
 def test_the_leaderboard_has_the_documented_shape(finished: RunFolder, model: Path) -> None:
     board = finished.read_json("leaderboard.json")
-    assert set(board) == {"rows", "ranking", "race", "failed", "cut", "verdict", "probes"}
+    assert set(board) == {"rows", "rank_by", "ranking", "race", "failed", "cut", "verdict", "probes"}
     assert (board["race"], board["failed"]) == ([], [])
     assert len(board["rows"]) == 4
     for row in board["rows"]:

@@ -35,6 +35,10 @@ def screen(
     keep: Annotated[
         list[str] | None, typer.Option("--keep", metavar="SPEC", help="Candidate that never leaves the race. Repeat.")
     ] = None,
+    rank_by: Annotated[
+        str | None,
+        typer.Option(metavar="METRIC", help="score (default: both, half each), strict_macro_f1 or vad_ccc_mean."),
+    ] = None,
     epochs: options.Epochs = None,
     seed: options.Seed = None,
     dtype: options.Dtype = None,
@@ -61,6 +65,7 @@ def screen(
             "rungs": rungs,
             "dev_limit": dev_limit,
             "keep": keep or None,
+            "rank_by": rank_by,
             "epochs": epochs,
             "seed": seed,
             "dtype": dtype,

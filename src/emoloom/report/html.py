@@ -10,6 +10,10 @@ from emoloom.report.page import render
 from emoloom.report.table import PROBE_COLUMNS, columns_of, gold_note, probe_scores
 from emoloom.store.run import LEADERBOARD, MANIFEST, NUMERICS, RunFolder
 
+_MACRO_F1 = "mean strict Macro-F1 over corpora with labels"
+_CCC = "mean CCC over corpora with gold VAD (weak VAD counts where none has gold)"
+# What the ranking's score is, by ``rank_by``.
+_RANKED_BY = {"score": f"half the {_MACRO_F1}, half the {_CCC}", "strict_macro_f1": _MACRO_F1, "vad_ccc_mean": _CCC}
 # Width of the interval plot in its own units.
 _PLOT = 400
 
@@ -30,6 +34,7 @@ def write_report(run: RunFolder) -> Path:
         manifest=manifest,
         forwards=_forwards(found),
         tables=_tables(board["rows"]),
+        rank_by=_RANKED_BY[board["rank_by"]],
         ranking=[_bar(row) for row in board["ranking"]],
         probes=board["probes"],
         probed=probe_scores(board),

@@ -90,8 +90,9 @@ def print_leaderboard(run: RunFolder) -> None:
         console.print(table)
     if board["race"]:
         console.print(_race(board["race"]))
+    title = "ranking" if board["rank_by"] == "score" else f"ranking by {board['rank_by']}"
     ranking = Table(
-        "group", "candidate", "score", "95% interval", "P(best)", "probe", title="ranking", title_justify="left"
+        "group", "candidate", "score", "95% interval", "P(best)", "probe", title=title, title_justify="left"
     )
     probed = probe_scores(board)
     for row in board["ranking"]:

@@ -19,6 +19,7 @@ from emoloom.contract.taxonomy import GOEMOTIONS, convert, taxonomy
 from emoloom.data.load import JSONL, load, parse_place, splits_of
 from emoloom.data.splits import SPLITS, SplitReport, normalise
 from emoloom.errors import EmoLoomError
+from emoloom.evaluate.ranking import BOTH, KINDS, nothing_to_rank_by
 from emoloom.lexicon.teacher import Teacher
 from emoloom.mixture.flip import FLIP_SUFFIX, flip, flip_test_pairs
 from emoloom.store.files import digest
@@ -138,10 +139,10 @@ def load_corpora(config: ScreenConfig, teacher: Teacher, recipes: Sequence[Recip
         EmoLoomError: a corpus or split is unknown, cannot be read or has no usable record.
     """
     evals = load_evals(config.eval, config.limit, config.seed, config.data_dir, teacher)
-    if not any(record.labels or record.vad for e in evals for record in e.records if not e.pairs):
-        raise EmoLoomError(
-            "no evaluation record has labels or VAD", where=", ".join(config.eval), remedy="Add --eval starter:test."
-        )
+    judged = [record for e in evals for record in e.records if not e.pairs]
+    has = [any(record.labels for record in judged), any(record.vad for record in judged)]
+    if not any(there for kind, there in zip(KINDS, has, strict=True) if config.rank_by in (kind, BOTH)):
+        raise nothing_to_rank_by(config.rank_by, ", ".join(config.eval))
     held_out = {normalise(record.text) for e in evals for record in e.records}
     splits = [load(*place, config.data_dir) for place in _places(config.train, SPLITS[0])]
     for split in splits:

@@ -7,7 +7,7 @@ from typing import Any
 
 from emoloom.evaluate.bootstrap import Estimate
 from emoloom.evaluate.paired import difference, probability_of_best, tie_groups
-from emoloom.evaluate.ranking import ranking_score
+from emoloom.evaluate.ranking import BOTH, ranking_score
 from emoloom.evaluate.score import Scores
 from emoloom.screen.corpora import EvalSet
 
@@ -31,18 +31,19 @@ def leaderboard(
     rungs: Sequence[Mapping[str, Any]],
     *,
     headline: str,
+    rank_by: str,
     has_lexicon: bool,
 ) -> dict[str, Any]:
     """The content of ``leaderboard.json``.
 
     ``rows`` holds every cell on every corpus. ``ranking`` compares, best first, the cells that were judged on all records
-    (baselines, and fine-tuned candidates by the ``headline`` readout); ``group`` numbers the tie groups, within which
-    nothing separates a candidate from the group's first, and ``probability_of_best`` is over the resamples of the records.
+    (baselines, and fine-tuned candidates by the ``headline`` readout), by ``rank_by``; ``group`` numbers the tie groups, within
+    which nothing separates a candidate from the group's first, and ``probability_of_best`` is over the resamples of the records.
     ``race`` holds the standings at each of the ``rungs``, ``failed`` and ``cut`` the cells without a result, and why.
     ``verdict`` says it in words.
     """
     ranked = {
-        cell: rank(list(found.values()))
+        cell: rank(list(found.values()), rank_by)
         for cell, found in scores.items()
         if cell[1:] in {("tuned", headline), ("baseline", "direct")}
     }
@@ -52,6 +53,7 @@ def leaderboard(
             for e in evals
             for cell in sorted(scores, key=lambda c: _place(c, ranked))
         ],
+        "rank_by": rank_by,
         "ranking": _ranking(ranked),
         "failed": _lost(failed),
         "cut": _lost(cut),
@@ -79,9 +81,9 @@ def _stage(cell: CellName) -> str:
     return f"{stage} by {readout}" if stage in ("tuned", "zero-shot") else stage
 
 
-def rank(scores: Sequence[Scores]) -> Estimate:
+def rank(scores: Sequence[Scores], by: str = BOTH) -> Estimate:
     """The ranking score over evaluation sets."""
-    return ranking_score(_for_ranking(scores))
+    return ranking_score(_for_ranking(scores), by)
 
 
 def _for_ranking(scores: Sequence[Scores]) -> list[Mapping[str, Estimate]]:

@@ -99,8 +99,16 @@ def _screening_board(plan: Plan, run: RunFolder, results: Results) -> tuple[str,
     named = {(c.candidate, c.stage, c.readout): found for c, found in results.scores.items() if c.stage != "race"}
     lost = {(c.candidate, c.stage, c.readout): reason for c, reason in results.failed.items()}
     cut = {(c.candidate, c.stage, c.readout): reason for c, reason in results.cut.items()}
-    headline, has_lexicon = plan.config.readout[0], plan.teacher.lexicon is not None
-    board = leaderboard(named, lost, cut, plan.corpora.evals, results.rungs, headline=headline, has_lexicon=has_lexicon)
+    board = leaderboard(
+        named,
+        lost,
+        cut,
+        plan.corpora.evals,
+        results.rungs,
+        headline=plan.config.readout[0],
+        rank_by=plan.config.rank_by,
+        has_lexicon=plan.teacher.lexicon is not None,
+    )
     board["verdict"] += _marked(plan)
     return LEADERBOARD, board | {"probes": probes(run, plan.cells)}
 

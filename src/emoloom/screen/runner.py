@@ -244,7 +244,8 @@ class Runner:
         """Decides who trains on, and drops what the others would have needed to."""
         judged = {cell.candidate: list(self._scores[cell].values()) for cell in cells if cell in self._scores}
         if judged:
-            standings = judge_rung({name: rank(scores) for name, scores in judged.items()}, self._keep)
+            by = self._plan.config.rank_by
+            standings = judge_rung({name: rank(scores, by) for name, scores in judged.items()}, self._keep)
             # All were judged on the same records.
             ((same, *_), *_) = judged.values()
             about = {"n": same.n, "space": same.space, "vad_sources": same.vad_sources}

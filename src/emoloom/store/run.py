@@ -38,7 +38,7 @@ NUMERICS = "numerics"
 """In a cell's metrics, and of all cells in the manifest of a finished run: what its forwards turned out to be."""
 _KEYS = {
     MANIFEST: {"config", "cells", "candidates", "lexicon", "constant_vad"},
-    LEADERBOARD: {"rows", "ranking", "verdict", "probes"},
+    LEADERBOARD: {"rows", "rank_by", "ranking", "verdict", "probes"},
     ABLATION: {"unfinished", "arms", "differences", "verdict"},
     TIMINGS: {"cells"},
 }
