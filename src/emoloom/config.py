@@ -151,7 +151,7 @@ class ScreenConfig(BaseModel):
 
     ``readout``: how answers are read (:mod:`emoloom.screen.readout`); the first named is the one that ranks.
     ``train_limit`` caps the training records of all corpora together, ``limit`` the records of each evaluation corpus and
-    ``zero_shot_limit`` those judged before fine-tuning. With more than one of ``rungs`` the candidates race
+    ``zero_shot_limit`` those judged before fine-tuning; 0 leaves that out. With more than one of ``rungs`` the candidates race
     (:mod:`emoloom.screen.race`): they are judged on ``dev_limit`` records at each rung, and those named in ``keep`` never
     leave; ``early_stop`` watches the same records. ``probe_limit`` says how many of the training records the probe
     (:mod:`emoloom.screen.probe`) reads; 0 leaves it out. ``rank_by`` decides the ranking and the race
@@ -167,7 +167,7 @@ class ScreenConfig(BaseModel):
     train_limit: Count | None = None
     eval: Annotated[tuple[str, ...], Field(min_length=1)] = ("starter:test",)
     limit: Count | None = None
-    zero_shot_limit: Count | None = None
+    zero_shot_limit: Annotated[int, Field(ge=0)] | None = None
     probe_limit: Annotated[int, Field(ge=0)] = 400
     readout: Annotated[tuple[Readout, ...], Field(min_length=1)] = ("free",)
     recipe: Recipe = Recipe()

@@ -38,6 +38,8 @@ def test_arms_are_trained_and_compared(emoloom: Emoloom, settings: Path, data: P
     assert (again.code, again.out) == (0, done.out)
     assert again.err.endswith(f"{tmp_path / 'run'}: 12 of 12 cells are done already\n")
     assert "training full/0 of path:" not in again.err
+    nobody = emoloom("evaluate", "--run", tmp_path / "run", "--eval", f"jsonl:{data}")
+    assert (nobody.code, "an ablation compares recipes and has no winner" in nobody.err) == (2, True)
     (tmp_path / "run" / "ablation.svg").unlink()
     assert emoloom("report", tmp_path / "run").code == 0
     assert lasting(tmp_path / "run") == before

@@ -57,6 +57,7 @@ def test_no_run_and_lost_records_are_user_errors(emoloom: Emoloom, copy: RunFold
         source.write_bytes(content)
     assert done.code == 2
     assert "not those that the run judged" in done.err
+    assert "8 journal events: nothing found; no reply can be replayed (--replay 0 does without" in done.out
 
 
 def test_two_runs_alike_do_not_drift(emoloom: Emoloom, copy: RunFolder, finished: RunFolder) -> None:

@@ -19,6 +19,7 @@ import emoloom.screen.corpora
 import emoloom.screen.environment
 from emoloom.config import Recipe
 from emoloom.contract.affect import ATOMS
+from emoloom.errors import EmoLoomError
 from emoloom.screen.environment import code_digest, environment
 from emoloom.screen.plan import make_plan
 
@@ -112,9 +113,41 @@ def test_a_budget_changes_no_cell(model: Path, data: Path) -> None:
     assert keys(model, data, budget=["20examples", "8GB"]) == keys(model, data)
 
 
-def test_where_a_race_is_judged_changes_its_cells_alone(model: Path, data: Path) -> None:
-    raced = keys(model, data, rungs=2, dev_limit=1)
-    assert changed(raced, keys(model, data, rungs=2, dev_limit=2)) == {"race"}
+def test_where_a_race_is_judged_changes_its_cells_alone(model: Path, copy: Path, data: Path) -> None:
+    def raced(dev_limit: int) -> Keys:
+        config = small(model, data, rungs=2, dev_limit=dev_limit)
+        found = plan(config.model_copy(update={"model": (f"path:{model}", f"path:{copy}")})).cells
+        return {f"{cell.candidate} {cell.stage}": cell.key for cell in found}
+
+    assert changed(raced(1), raced(2)) == {f"path:{model} race", f"path:{copy} race"}
+
+
+@pytest.mark.parametrize("named", [1, 2])
+def test_one_candidate_alone_does_not_race(named: int, model: Path, data: Path) -> None:
+    config = small(model, data, rungs=2, dev_limit=2).model_copy(update={"model": (f"path:{model}",) * named})
+    with pytest.raises(EmoLoomError, match="a race takes two candidates or more"):
+        plan(config)
+
+
+def test_the_zero_shot_stage_may_be_left_out(model: Path, data: Path) -> None:
+    assert set(keys(model, data)) - set(keys(model, data, zero_shot_limit=0)) == {"zero-shot"}
+
+
+def test_a_plan_names_the_lexicon_that_it_found(model: Path, data: Path, tmp_path: Path) -> None:
+    norms = tmp_path / "norms.csv"
+    norms.write_text(NORMS, "utf-8")
+    asked = [None, "none", str(norms)]
+    found = [plan(small(model, data, lexicon=lexicon)).manifest for lexicon in asked]
+    assert [manifest["config"]["lexicon"] for manifest in found] == ["none", "none", str(norms)]
+    assert found[0] == found[1]
+
+
+def test_flips_that_nobody_has_are_told(model: Path, data: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    rows = [{"text": f"the parcel number {n}", "labels": ["neutral"]} for n in range(9)]
+    train = (f"jsonl:{write_jsonl(tmp_path / 'plain.jsonl', rows)}",)
+    make_plan(small(model, data, train=train, recipe={"flip": True}), said.append)
+    assert "no training record has a mirror image: flips add nothing here" in said
 
 
 def test_what_early_stopping_watches_changes_what_is_trained(model: Path, data: Path) -> None:

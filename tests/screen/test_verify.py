@@ -82,11 +82,13 @@ def test_a_reply_that_the_model_does_not_give_is_found(run: RunFolder, readout: 
 def test_rungs_of_a_race_are_replayed(whole: RunFolder, data: Path, tmp_path: Path, readout: str) -> None:
     model = whole.path.parent / "model"
     raced = {"rungs": 2, "dev_limit": 3, "readout": (readout,), "recipe": RECIPE, "limit": 1, "zero_shot_limit": 1}
-    run = screen(small(model, data, tmp_path / "race", **raced))
-    (rung,) = (cell for cell in run.read_json("manifest.json")["cells"] if cell["stage"] == "race")
+    other = shutil.copytree(model, tmp_path / "other")
+    both = (f"path:{model}", f"path:{other}")
+    run = screen(small(model, data, tmp_path / "race", **raced).model_copy(update={"model": both, "keep": both}))
+    rung, _ = (cell for cell in run.read_json("manifest.json")["cells"] if cell["stage"] == "race")
     judged = len(run.cell(rung["key"]).replies())
     assert judged == 3
-    assert replayed(run) == (judged + (1 if readout == "scored" else 2), [])
+    assert replayed(run) == (2 * (judged + (1 if readout == "scored" else 2)), [])
     rows = run.cell(rung["key"]).replies()
     rows[1]["reply"] += "x"
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -28,7 +28,7 @@ Epochs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes ove
 Seed = Annotated[int | None, typer.Option(min=0, help="Decides samples, resampling and, in a screening, order.")]
 Dtype = Annotated[str | None, typer.Option(metavar="NAME", help="float32 (default) or bfloat16, for all models.")]
 Lexicon = Annotated[
-    str | None, typer.Option(metavar="NAME|FILE", help="Lexicon for weak VAD: fetched, or a file of word norms.")
+    str | None, typer.Option(metavar="NAME|FILE", help="Lexicon for weak VAD: fetched, a file of word norms, or none.")
 ]
 DataDir = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder that holds the corpora; $EMOLOOM_DATA by default.")

@@ -23,7 +23,7 @@ def screen(
     evals: options.Evals = None,
     limit: options.Limit = None,
     zero_shot_limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Records judged in each corpus before fine-tuning.")
+        int | None, typer.Option(min=0, metavar="N", help="Records judged in each corpus before fine-tuning.")
     ] = None,
     readout: options.Readouts = None,
     rungs: Annotated[

@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from emoloom.errors import EmoLoomError
+
 DIFFERS = 1
 """The exit code where something was found."""
+_NOT_REPLAYED = "no reply can be replayed (--replay 0 does without; files of your own are looked for from this folder)"
 
 
 def verify(
@@ -37,9 +40,13 @@ def verify(
         from emoloom.cli.progress import TerminalProgress
         from emoloom.screen.verify import replay as decode_anew
 
-        with TerminalProgress() as progress:
-            done, findings = decode_anew(RunFolder(run), replay, random.Random(), data_dir, progress, progress.say)
-        replayed = f"{done} replies replayed"
+        try:
+            with TerminalProgress() as progress:
+                done, findings = decode_anew(RunFolder(run), replay, random.Random(), data_dir, progress, progress.say)
+        except EmoLoomError:
+            typer.echo(f"{run}: {checked.files} files, {checked.events} journal events: nothing found; {_NOT_REPLAYED}")
+            raise
+        replayed = f"{done} {'reply' if done == 1 else 'replies'} replayed"
     for finding in findings:
         typer.echo(str(finding))
     verdict = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}" if findings else "nothing found"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,6 +13,9 @@ from emoloom.contract.record import Record, Request
 from emoloom.contract.taxonomy import taxonomy
 from emoloom.data.splits import Draft
 from emoloom.errors import EmoLoomError, unknown_name
+
+_WRITE_LINES = 'Write lines such as {"text": "...", "labels": ["joy"]}.'
+_LISTS = {"labels": '["joy"]', "context": '["How are you?"]', "cues": '["so glad"]'}
 
 
 def records(text: str, split: str, *, name: str, where: str) -> Draft:
@@ -105,7 +110,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
         raise EmoLoomError(f"not JSON: {error}", where=where, remedy="Write one JSON object a line.") from error
     if not isinstance(value, dict):
         problem = f"{type(value).__name__} in place of a JSON object"
-        raise EmoLoomError(problem, where=where, remedy='Write lines such as {"text": "...", "labels": ["joy"]}.')
+        raise EmoLoomError(problem, where=where, remedy=_WRITE_LINES)
     return value
 
 
@@ -125,7 +130,17 @@ def _explained(error: ValidationError, where: str) -> EmoLoomError:
     if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
         return unknown_name("field", field, Record.model_fields, where=where)
     if first["type"] == "missing":
-        return EmoLoomError(f"field {field!r} is missing", where=where)
-    # JSON has lists, whatever they are read into.
-    expected = first["msg"].replace("a valid tuple", 'a list such as ["joy"]')
+        return _missing(field, str(first["loc"][-1]), first["input"], where)
+    # JSON has lists and objects, whatever they are read into.
+    expected = first["msg"].replace("a valid tuple", f"a list such as {_LISTS.get(field, '[]')}")
+    expected = re.sub(
+        r"a valid dictionary or instance of \w+", 'an object such as {"v": 0.8, "a": 0.5, "d": 0.6}', expected
+    )
     return EmoLoomError(f"field {field!r} is {first['input']!r}", where=where, remedy=f"{expected}.")
+
+
+def _missing(field: str, key: str, given: Mapping[str, Any], where: str) -> EmoLoomError:
+    """The error for a field that is not there, with the key that was meant for it."""
+    meant = [other for other in given if other.lower().startswith(key)]
+    remedy = f"Write {key} in place of {meant[0]}." if meant else _WRITE_LINES if key == "text" else ""
+    return EmoLoomError(f"field {field!r} is missing", where=where, remedy=remedy)

@@ -10,18 +10,22 @@ from emoloom.lexicon.norms import Lexicon
 from emoloom.lexicon.teacher import Teacher
 
 DEFAULT_LEXICON = "warriner"
+NO_LEXICON = "none"
 
 
 def load_teacher(lexicon: str | None) -> Teacher:
-    """The teacher with the lexicon of this name or in this file, or with the default one where it has been fetched.
+    """The teacher with the lexicon of this name or in this file, without one (``none``), or, where nothing is named, with the
+    default one where it has been fetched.
 
     Raises:
         EmoLoomError: the named lexicon is unknown or has not been fetched, or the file cannot be read (:meth:`Lexicon.read`).
     """
+    if lexicon == NO_LEXICON:
+        return Teacher()
     name = (lexicon or DEFAULT_LEXICON).removeprefix("lexicon:")
     if name not in LEXICONS:
         if not _is_file(name):
-            raise unknown_name("lexicon", name, [*LEXICONS, "FILE"])
+            raise unknown_name("lexicon", name, [*LEXICONS, NO_LEXICON, "FILE"])
         return Teacher.of(Lexicon.read(name))
     path = lexicon_path(name)
     if path is None and lexicon:

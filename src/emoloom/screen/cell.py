@@ -29,7 +29,7 @@ from emoloom.store.rows import Row, Rows
 from emoloom.store.run import CellFolder
 from emoloom.train.adapter import apply_trained, is_saved, make_trainable, save_trained
 from emoloom.train.collate import examples
-from emoloom.train.loop import History, train
+from emoloom.train.loop import History, seen_by, train
 from emoloom.train.objective import Objective
 from emoloom.train.recompute import recompute_layers
 
@@ -84,7 +84,7 @@ def fine_tune(
     total = len(records) * recipe.epochs
     until = pause.until if pause else total
     watching = examples(watched, prompter)
-    ahead = until + len(watching) * (until // len(records))
+    ahead = seen_by(recipe, until, total) + len(watching) * (until // len(records))
     advanced: list[int] = []
 
     def advance(more: int, tokens: int) -> None:

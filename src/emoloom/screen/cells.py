@@ -52,12 +52,13 @@ def probe_cells(ground: Ground, model: PlannedModel) -> list[Cell]:
 
 
 def zero_shot_cells(ground: Ground, model: PlannedModel) -> list[Cell]:
-    """A candidate before training."""
+    """A candidate before training, if it is to be judged then."""
+    limit = ground.config.zero_shot_limit
     ingredients = _taught(ground) | _judged(ground) | model.identity | {"max_new_tokens": MAX_NEW_TOKENS}
     return [
-        _cell(model.local.name, "zero-shot", readout, "", ingredients | {"limit": ground.config.zero_shot_limit})
+        _cell(model.local.name, "zero-shot", readout, "", ingredients | {"limit": limit})
         for readout in ground.config.readout
-        if readout != "scored"
+        if readout != "scored" and limit != 0
     ]
 
 

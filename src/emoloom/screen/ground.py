@@ -13,7 +13,7 @@ from emoloom.assets.models import LocalModel, resolve
 from emoloom.assets.specs import parse_spec
 from emoloom.config import ScreenConfig
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.errors import unknown_name
+from emoloom.errors import EmoLoomError, unknown_name
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import UNFITTED, Teacher
 from emoloom.model.labelling import FirstLabel
@@ -86,6 +86,12 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
     for name in config.keep:
         if name not in config.model:
             raise unknown_name("candidate", name, config.model, where="keep")
+    if config.rungs > 1 and sum(spec.kind != "baseline" for spec in specs) < 2:
+        raise EmoLoomError(
+            "a race takes two candidates or more",
+            where=f"rungs {config.rungs}, model {', '.join(map(str, specs))}",
+            remedy="Name another --model, or leave --rungs out.",
+        )
     teacher = load_teacher(config.lexicon)
     if teacher.calibration and teacher.calibration.fitted_on == UNFITTED:
         say(
@@ -98,6 +104,8 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
         say(f"{corpora.unlabelled} training records are left out, because they have no labels")
     if corpora.overlap:
         say(f"{corpora.overlap} training records are left out, because their texts are judged")
+    if any(recipe.flip for recipe in recipes) and not corpora.flips:
+        say("no training record has a mirror image: flips add nothing here")
     if "scored" in config.readout and recipes and not corpora.tune:
         say("no dev records are left for scored: its thresholds stay at even odds, and its VAD is not stretched")
     models: list[PlannedModel] = []

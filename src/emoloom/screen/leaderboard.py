@@ -168,8 +168,9 @@ def _verdict(ranked: Mapping[CellName, Estimate]) -> list[str]:
         gap = difference(ranked[cell], ranked[BAR])
         if gap:
             verb = "beats" if gap.low > 0 else "does not beat"
+            chance = " beyond chance" if gap.low <= 0 < gap.value else ""
             sentences.append(
-                f"{cell[0]} {verb} TF-IDF on the same records: "
+                f"{cell[0]} {verb} TF-IDF on the same records{chance}: "
                 f"{gap.value:+.3f} (95% interval {gap.low:+.3f} to {gap.high:+.3f})."
             )
     return sentences

@@ -12,6 +12,7 @@ from emoloom.config import PARTS, AblationConfig, ScreenConfig
 from emoloom.contract.affect import VAD
 from emoloom.contract.record import Record
 from emoloom.errors import EmoLoomError
+from emoloom.lexicon.load import DEFAULT_LEXICON, NO_LEXICON
 from emoloom.screen.arms import FULL, PLAIN, Arm, ablation_arms
 from emoloom.screen.baselines import Majority
 from emoloom.screen.cells import Cell, baseline_cells, probe_cells, race_cell, trained_cells, zero_shot_cells
@@ -73,7 +74,7 @@ def _plan(ground: Ground, cells: Sequence[Cell]) -> Plan:
 
 def _manifest(ground: Ground, cells: Sequence[Cell]) -> dict[str, Any]:
     return {
-        "config": ground.config.model_dump(mode="json", exclude={"out", "data_dir", "checkpoint_seconds"}),
+        "config": _settings(ground),
         "environment": environment(),
         "data": ground.corpora.manifest,
         "lexicon": lexicon_identity(ground.teacher),
@@ -96,6 +97,13 @@ def _manifest(ground: Ground, cells: Sequence[Cell]) -> dict[str, Any]:
         "arms": [{"name": a.name, "recipe": a.recipe.model_dump(), "seed": a.seed} for a in ground.arms],
         "cells": [asdict(cell) for cell in cells],
     }
+
+
+def _settings(ground: Ground) -> dict[str, Any]:
+    """Everything that was asked for, and which lexicon was found where none was named."""
+    settings = ground.config.model_dump(mode="json", exclude={"out", "data_dir", "checkpoint_seconds"})
+    found = DEFAULT_LEXICON if ground.teacher.lexicon else NO_LEXICON
+    return settings | {"lexicon": ground.config.lexicon or found}
 
 
 def constant_vad(train: Sequence[Record]) -> VAD:

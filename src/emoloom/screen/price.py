@@ -33,7 +33,7 @@ from emoloom.screen.memory import peak_memory, reset_peak_memory
 from emoloom.screen.plan import Plan
 from emoloom.train.adapter import make_trainable
 from emoloom.train.collate import examples
-from emoloom.train.loop import epoch_ends, pause_step, train
+from emoloom.train.loop import epoch_ends, pause_step, seen_by, train
 from emoloom.train.objective import Objective
 from emoloom.train.recompute import recompute_layers
 
@@ -243,9 +243,8 @@ class Prices:
         return self._behind(self._plan.arms[0].recipe, cell.examples)
 
     def _behind(self, recipe: Recipe, until: int) -> int:
-        """How many examples, trained on or watched, lie behind after ``until`` of the training: it pauses between two steps."""
+        """How many examples, trained on or watched, lie behind after ``until`` of the training."""
         total = len(self._plan.corpora.train) * recipe.epochs
         steps = math.ceil(total / recipe.batch_size)
-        step = pause_step(steps, until, total)
-        looks = sum(end <= step for end in epoch_ends(steps, recipe.epochs))
-        return min(total, step * recipe.batch_size) + looks * len(self._plan.corpora.watched_by(recipe))
+        looks = sum(end <= pause_step(steps, until, total) for end in epoch_ends(steps, recipe.epochs))
+        return seen_by(recipe, until, total) + looks * len(self._plan.corpora.watched_by(recipe))

@@ -51,7 +51,7 @@ class Reopened:
             EmoLoomError: its lexicon is not to be had, or has changed.
         """
         lexicon = self.manifest["lexicon"]
-        teacher = load_teacher(self.config.lexicon or lexicon["name"]) if lexicon else Teacher()
+        teacher = load_teacher(self.config.lexicon)
         if lexicon_identity(teacher) != lexicon:
             raise EmoLoomError(
                 "the lexicon has changed since the run used it",

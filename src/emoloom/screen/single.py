@@ -29,7 +29,7 @@ from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_gra
 from emoloom.screen.reopen import Reopened, load_model
 from emoloom.screen.scoring import scored_readout
 from emoloom.screen.suggest import Suggester
-from emoloom.store.run import LEADERBOARD, CellFolder, RunFolder
+from emoloom.store.run import ABLATION, LEADERBOARD, CellFolder, RunFolder
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,12 @@ def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say
 
 
 def _winner(folder: RunFolder, model: str | None) -> str:
+    if (folder.path / ABLATION).exists():
+        raise EmoLoomError(
+            "an ablation compares recipes and has no winner",
+            where=str(folder.path),
+            remedy="Screen with the recipe you choose, and take that run.",
+        )
     ranking = folder.read_json(LEADERBOARD)["ranking"]
     trained = [str(row["candidate"]) for row in ranking if row["stage"] == "tuned"]
     if not trained:

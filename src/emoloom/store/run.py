@@ -186,7 +186,8 @@ class RunFolder:
             raise EmoLoomError(
                 f"this folder holds a run of another plan; what differs: {', '.join(_differing(theirs, ours))}",
                 where=str(self.path),
-                remedy="Choose another --out, or remove the folder.",
+                remedy="Give the settings, --lexicon (or none) and --data-dir (or $EMOLOOM_DATA) that it was begun with, or "
+                "choose another --out.",
             )
 
     def _sweep(self) -> None:

@@ -53,6 +53,12 @@ def pause_step(steps: int, until: int, total: int) -> int:
     return math.ceil(steps * until / total)
 
 
+def seen_by(recipe: Recipe, until: int, total: int) -> int:
+    """How many examples of a training on ``total`` lie behind when it pauses after ``until`` of them: it does so between two
+    steps."""
+    return min(total, pause_step(math.ceil(total / recipe.batch_size), until, total) * recipe.batch_size)
+
+
 def epoch_ends(steps: int, epochs: int) -> list[int]:
     """After how many of the ``steps`` each of the ``epochs`` of a training lies behind."""
     return [pause_step(steps, epoch, epochs) for epoch in range(1, epochs + 1)]
