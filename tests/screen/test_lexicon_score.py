@@ -51,3 +51,15 @@ def test_a_corpus_without_gold_is_refused(tmp_path: Path) -> None:
     file = write_jsonl(tmp_path / "bare.jsonl", [{"text": "a", "labels": ["joy"]}])
     with pytest.raises(EmoLoomError, match="no gold VAD"):
         score_lexicon("small", f"jsonl:{file}", None)
+
+
+def test_the_correlation_of_a_constant_is_undefined(teacher: Teacher, tmp_path: Path) -> None:
+    rows = [{"text": "zebra", "vad": dict(zip("vad", gold, strict=True))} for gold in GOLD]
+    assert teacher.read_vad("zebra") == (0.5, 0.5, 0.5)
+    figures = score_lexicon("small", f"jsonl:{write_jsonl(tmp_path / 'gold.jsonl', rows)}", None)
+    assert figures["pearson"] == {"v": None, "a": None, "d": None}
+
+
+def test_no_lexicon_has_no_score(tmp_path: Path) -> None:
+    with pytest.raises(EmoLoomError, match="there is nothing to score"):
+        score_lexicon("none", f"jsonl:{write_jsonl(tmp_path / 'any.jsonl')}", None)

@@ -25,6 +25,7 @@ def score(
     as_json: options.AsJson = False,
 ) -> None:
     """Correlate the calibrated lexicon estimate with the gold VAD of all of a corpus's texts, and of each split."""
+    from emoloom.report.table import figure
     from emoloom.screen.lexicon_score import score_lexicon
 
     figures = score_lexicon(lexicon, corpus, data_dir)
@@ -32,5 +33,5 @@ def score(
         typer.echo(json.dumps(figures, indent=2))
         return
     for name, part in {"all": figures, **figures["splits"]}.items():
-        pearson = "  ".join(f"{axis} {value:.3f}" for axis, value in part["pearson"].items())
+        pearson = "  ".join(f"{axis} {figure(value)}" for axis, value in part["pearson"].items())
         typer.echo(f"{name:6} n {part['n']:6}  r  {pearson}  coverage {part['coverage']:.3f}")

@@ -14,7 +14,8 @@ from emoloom.contract.taxonomy import taxonomy
 from emoloom.data.splits import Draft
 from emoloom.errors import EmoLoomError, unknown_name
 
-_WRITE_LINES = 'Write lines such as {"text": "...", "labels": ["joy"]}.'
+WRITE_LINES = 'Write lines such as {"text": "...", "labels": ["joy"]}.'
+"""The remedy for a file or line without what is needed."""
 _LISTS = {"labels": '["joy"]', "context": '["How are you?"]', "cues": '["so glad"]'}
 
 
@@ -110,7 +111,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
         raise EmoLoomError(f"not JSON: {error}", where=where, remedy="Write one JSON object a line.") from error
     if not isinstance(value, dict):
         problem = f"{type(value).__name__} in place of a JSON object"
-        raise EmoLoomError(problem, where=where, remedy=_WRITE_LINES)
+        raise EmoLoomError(problem, where=where, remedy=WRITE_LINES)
     return value
 
 
@@ -142,5 +143,5 @@ def _explained(error: ValidationError, where: str) -> EmoLoomError:
 def _missing(field: str, key: str, given: Mapping[str, Any], where: str) -> EmoLoomError:
     """The error for a field that is not there, with the key that was meant for it."""
     meant = [other for other in given if other.lower().startswith(key)]
-    remedy = f"Write {key} in place of {meant[0]}." if meant else _WRITE_LINES if key == "text" else ""
+    remedy = f"Write {key} in place of {meant[0]}." if meant else WRITE_LINES if key == "text" else ""
     return EmoLoomError(f"field {field!r} is missing", where=where, remedy=remedy)

@@ -66,8 +66,10 @@ def load(name: str, split: str, data_dir: Path | None = None, *, whole: bool = F
         others = {} if whole else corpus.gives_way.get(split, {})
         draft = reading.draft.without({why: _read(corpus, other, data_dir).draft for why, other in others.items()})
     if not draft.records:
-        inside = "" if name.startswith(JSONL) else f" in split {split}"
-        raise EmoLoomError(f"no usable row{inside}", where=reading.source, remedy="See `emoloom data check`.")
+        inside, remedy = f" in split {split}", "See `emoloom data check`."
+        if name.startswith(JSONL):
+            inside, remedy = "", jsonl.WRITE_LINES
+        raise EmoLoomError(f"no usable row{inside}", where=reading.source, remedy=remedy)
     return draft.finish(name, split, sha256=reading.sha256, source=reading.source)
 
 

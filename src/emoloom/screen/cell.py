@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -74,7 +73,6 @@ def fine_tune(
         words: the values of words that ``L_vad`` reads.
         recompute: whether to compute activations twice rather than keep them; changes no bit.
     """
-    start = time.monotonic()
     prompter = candidate.prompter
     pool = examples([*records, *extra], prompter)
     model = make_trainable(candidate.model, recipe, seed)
@@ -85,10 +83,13 @@ def fine_tune(
     until = pause.until if pause else total
     watching = examples(watched, prompter)
     ahead = seen_by(recipe, until, total) + len(watching) * (until // len(records))
-    advanced: list[int] = []
+    has_begun = False
 
     def advance(more: int, tokens: int) -> None:
-        advanced.append(more)
+        nonlocal has_begun
+        # At first it tells of the checkpoint: what a crash undid does not count, it is done again.
+        cost.trained_examples = cost.trained_examples + more if has_begun else min(cost.trained_examples, more)
+        has_begun = True
         cost.examples += more
         cost.tokens += tokens
         progress(f"training {title}", more, ahead)
@@ -111,8 +112,6 @@ def fine_tune(
     if objective.heads is not None:
         save_heads(objective.heads, adapter_folder(target))
     save_trained(model, recipe, adapter_folder(target), candidate.name)
-    cost.train_seconds += time.monotonic() - start
-    cost.trained_examples += sum(advanced[1:])
     return history
 
 
@@ -172,15 +171,17 @@ def decode(
         title: what is read out, for the progress report.
         prompter: counts the tokens.
     """
-    start = time.monotonic()
     wanted = wanted_records(evals, limit)
     rows = Rows(folder.scratch / "replies.jsonl")
     done = {(row["corpus"], row["id"]): row for row in rows.kept}
     left = [item for item in wanted if (item[0], item[1].id) not in done]
     what = f"decoding {title}"
 
+    cost.decoded = 0
+
     def count(record: Record, row: Row) -> None:
         cost.examples += 1
+        cost.decoded += 1
         # A scored reply is composed, and passes through no model.
         written = [] if "probabilities" in row else prompter.encode_reply(row["reply"])
         cost.tokens += len(prompter.encode(record).own) + len(written)
@@ -196,8 +197,6 @@ def decode(
         done[corpus, record.id] = row
         count(record, row)
         progress(what, 1, len(wanted))
-    cost.decode_seconds += time.monotonic() - start
-    cost.decoded += len(left)
     return [done[corpus, record.id] for corpus, record in wanted]
 
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from emoloom.decode.fast import Counts
+from emoloom.screen.memory import peak_memory
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many more of it are done, and how many there are in all."""
 
 
+Work = Literal["train_seconds", "fit_seconds", "decode_seconds"]
+
+
 @dataclass
 class Cost:
-    """What a cell cost on this machine; goes to ``timings.json``.
+    """What a cell cost on this machine, in every process that worked on it; goes to ``timings.json``.
 
     ``examples`` were trained, tuned on, answered or probed, of ``tokens`` in their prompts (without the instruction that all
-    share) and replies, those of earlier processes among them; the rest is this process's. ``fit_seconds`` is what the ``scored``
-    readout takes before it answers: heads fitted, thresholds tuned.
+    share) and replies. The seconds for which ``trained_examples`` were trained and ``decoded`` answered or probed hold
+    what was done twice because of a crash. ``fit_seconds`` is what the ``scored`` readout takes before it answers: heads
+    fitted, thresholds tuned. ``peak_memory_bytes`` is the process's, on a GPU where there is one.
     """
 
     examples: int = 0
@@ -28,6 +36,47 @@ class Cost:
     decode_seconds: float = 0.0
     decoded: int = 0
     counts: Counts = field(default_factory=Counts)
+    peak_memory_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        self._began: tuple[Work, float] | None = None
+
+    @classmethod
+    def begun(cls, before: Mapping[str, Any]) -> Cost:
+        """The cost of a cell that an earlier process began and whose cost :meth:`so_far` told; examples and tokens are counted
+        anew."""
+        cost = cls(**{**before, "examples": 0, "tokens": 0})
+        cost.counts = Counts(**before.get("counts", {}))
+        return cost
+
+    @contextmanager
+    def timed(self, work: Work) -> Iterator[None]:
+        """Counts the time within as that of a kind of work."""
+        self._began = work, time.monotonic()
+        try:
+            yield
+        finally:
+            self._lap()
+            self._began = None
+
+    def take_over(self, training: Cost) -> None:
+        """Counts the training that led here as a part of this cell."""
+        self.train_seconds += training.train_seconds
+        self.trained_examples += training.trained_examples
+        self.peak_memory_bytes = max(self.peak_memory_bytes, training.peak_memory_bytes)
+
+    def so_far(self) -> dict[str, Any]:
+        """Everything up to now, ready for JSON."""
+        self._lap()
+        self.peak_memory_bytes = max(self.peak_memory_bytes, peak_memory())
+        return asdict(self)
+
+    def _lap(self) -> None:
+        if self._began:
+            work, since = self._began
+            now = time.monotonic()
+            setattr(self, work, getattr(self, work) + now - since)
+            self._began = work, now
 
     @property
     def work(self) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +18,6 @@ from emoloom.screen.cell import Pause, training_log, training_work
 from emoloom.screen.cells import Cell, title, training_of
 from emoloom.screen.cost import Cost, Progress
 from emoloom.screen.leaderboard import rank
-from emoloom.screen.memory import peak_memory
 from emoloom.screen.plan import Plan
 from emoloom.screen.price import Price, Prices
 from emoloom.screen.race import judge_rung
@@ -26,6 +26,9 @@ from emoloom.screen.worker import Worker
 from emoloom.store.files import digest
 from emoloom.store.journal import Journal
 from emoloom.store.run import METRICS, TIMINGS, CellFolder, RunFolder
+
+# How often it is written down what the cell at work has cost.
+_NOTED_SECONDS = 5.0
 
 CellScores = dict[Cell, dict[str, Scores]]
 """Scores of each judged cell by evaluation set."""
@@ -65,7 +68,7 @@ class Runner:
         self._show = progress
         self._say = say
         self._rates = priced.rates
-        self._timings: dict[str, Any] = {"cells": {}, "spent": {}, **run.timings()}
+        self._timings: dict[str, Any] = {"cells": {}, "begun": {}, "spent": {}, **run.timings()}
         self._timings["rates"] = {name: asdict(found) for name, found in priced.rates.items()}
         before = spent_before(self._timings, plan.cells)["seconds"]
         self._meter = Meter(plan.config.budget, priced.began, before, self._note_spent)
@@ -76,6 +79,7 @@ class Runner:
         self._left: set[str] = set()
         self._reserve = Price()
         self._cost = Cost()
+        self._begun, self._noted = "", time.monotonic()
         self._scores: CellScores = {}
         self._failed: Lost = {}
         self._cut: Lost = {}
@@ -174,14 +178,18 @@ class Runner:
         self._say(f"{title(cell)}: {cell.stage} is cut, {reason}")
 
     def _begin(self, cell: Cell) -> Cost:
-        """What the cell's work is to be counted in."""
-        self._cost = Cost()
+        """What the cell's work is to be counted in, with what earlier processes spent on it."""
+        self._begun = cell.key
+        self._cost = Cost.begun(self._timings["begun"].get(cell.key, {}))
         self._steps.clear()
         self._meter.begin(cell.key, self._cost, self._reserve)
         return self._cost
 
     def _progress(self, what: str, more: int, total: int) -> None:
         self._show(what, more, total)
+        if time.monotonic() - self._noted > _NOTED_SECONDS:
+            self._timings["begun"][self._begun] = self._cost.so_far()
+            self._note_spent(self._timings["spent"])
         self._steps[what] += more
         if self._steps[what] < total:
             self._meter.tick()
@@ -191,6 +199,7 @@ class Runner:
     def _note_spent(self, spent: dict[str, Any]) -> None:
         # A run in which nothing is left to do stays as it is.
         if not self._run.is_sealed:
+            self._noted = time.monotonic()
             self._timings["spent"] = spent
             self._run.write_json(TIMINGS, self._timings)
 
@@ -229,14 +238,14 @@ class Runner:
         training = self._trained_by(cell)
         if not self._is_done(cell):
             # The training goes on from rung to rung, and counts as one.
-            so_far = self._begin(training)
+            training_cost = self._begin(training)
             if not self._worker.is_trained(cell, folder):
-                self._worker.train(cell, self._training(cell), so_far, Pause(cell.examples, folder))
-            peak = peak_memory()
+                self._worker.train(cell, self._training(cell), training_cost, Pause(cell.examples, folder))
             self._meter.close(training.key, training_work(folder))
+            self._timings["begun"].pop(training.key, None)
             cost = self._begin(cell)
-            cost.train_seconds, cost.trained_examples = so_far.train_seconds, so_far.trained_examples
-            self._note_cost(cell, self._worker.answer(cell, folder, cost, folder), peak)
+            cost.take_over(training_cost)
+            self._note_cost(cell, self._worker.answer(cell, folder, cost, folder))
         self._meter.close(training.key, training_work(folder))
         self._take_in(cell, folder)
 
@@ -265,9 +274,10 @@ class Runner:
     def _trained_by(self, cell: Cell) -> Cell:
         return training_of(cell, self._plan.cells)
 
-    def _note_cost(self, cell: Cell, cost: dict[str, Any], peak: int = 0) -> None:
-        """Writes down what a cell took, with the ``peak`` of memory of a part that was measured before."""
-        self._timings["cells"][cell.key] = {**cost, "peak_memory_bytes": max(peak, peak_memory())}
+    def _note_cost(self, cell: Cell, cost: dict[str, Any]) -> None:
+        """Writes down what a finished cell took."""
+        self._timings["begun"].pop(cell.key, None)
+        self._timings["cells"][cell.key] = cost
 
     def _account(self, cell: Cell, folder: CellFolder) -> None:
         """Records a finished cell and what it took."""

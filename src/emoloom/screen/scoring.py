@@ -3,7 +3,6 @@ held-out records."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,7 +52,6 @@ def prepare_scoring(
     cost.tokens += sum(len(candidate.prompter.encode(record).own) for record in [*fitted, *tune])
     if (folder.path / TUNING).exists():
         return
-    start = time.monotonic()
     read = [*fitted, *tune]
     states = opening_states(candidate, read, folder.scratch / "states", f"fitting heads to {candidate.name}", progress)
     chosen, heads = fit_heads(
@@ -79,7 +77,6 @@ def prepare_scoring(
         "vad_shift": dict(zip(AXES, shift.tolist(), strict=True)),
     }
     write_atomic(folder.path / TUNING, readable_json(content))
-    cost.fit_seconds += time.monotonic() - start
 
 
 def scored_readout(candidate: Candidate, folder: CellFolder, suggester: Suggester, *, alone: bool) -> Scored:

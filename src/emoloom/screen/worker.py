@@ -76,35 +76,39 @@ class Worker:
     def probe(self, cell: Cell, folder: CellFolder, cost: Cost) -> dict[str, Any]:
         """Probes a candidate's frozen features."""
         records = self._plan.corpora.train[: self._plan.config.probe_limit]
-        found = probe(self._load(cell), records, folder, progress=self._progress, cost=cost)
+        candidate = self._load(cell)
+        with cost.timed("decode_seconds"):
+            found = probe(candidate, records, folder, progress=self._progress, cost=cost)
         _publish(cell, folder, [], cost, {"corpora": {}, "probe": found})
-        return asdict(cost)
+        return cost.so_far()
 
     def train(self, cell: Cell, folder: CellFolder, cost: Cost, pause: work.Pause | None = None) -> dict[str, Any]:
         """Trains a candidate under the cell's arm, to the end or to a ``pause``."""
         plan, arm = self._plan, self._arms[cell.arm]
-        history = work.fine_tune(
-            self._load(cell),
-            plan.corpora.train,
-            plan.corpora.flips if arm.recipe.flip else (),
-            plan.corpora.watched_by(arm.recipe),
-            arm.recipe,
-            folder,
-            pause=pause,
-            title=title(cell),
-            words=plan.teacher.word_values(),
-            recompute=cell.candidate in self._recompute,
-            seed=arm.seed,
-            checkpoint_seconds=plan.config.checkpoint_seconds,
-            progress=self._progress,
-            cost=cost,
-        )
+        candidate = self._load(cell)
+        with cost.timed("train_seconds"):
+            history = work.fine_tune(
+                candidate,
+                plan.corpora.train,
+                plan.corpora.flips if arm.recipe.flip else (),
+                plan.corpora.watched_by(arm.recipe),
+                arm.recipe,
+                folder,
+                pause=pause,
+                title=title(cell),
+                words=plan.teacher.word_values(),
+                recompute=cell.candidate in self._recompute,
+                seed=arm.seed,
+                checkpoint_seconds=plan.config.checkpoint_seconds,
+                progress=self._progress,
+                cost=cost,
+            )
         epochs = len(history.watched)
         if not pause and 0 < epochs < arm.recipe.epochs:
             self._say(
                 f"{title(cell)}: training ended early, after epoch {epochs} of {arm.recipe.epochs}, which did not help"
             )
-        return asdict(cost)
+        return cost.so_far()
 
     def answer(self, cell: Cell, folder: CellFolder, cost: Cost, trained: CellFolder | None) -> dict[str, Any]:
         """Reads a candidate out, with the weights that lie in ``trained`` if any, and judges it."""
@@ -113,13 +117,12 @@ class Worker:
             candidate = work.tuned(candidate, trained, self._arms[cell.arm].recipe)
         evals, limit = self._evals_of(cell)
         readout, equal = self._readout(cell, candidate, folder, cost)
-        rows = work.decode(
-            title(cell), readout, candidate.prompter, evals, folder, limit=limit, progress=self._progress, cost=cost
-        )
-        if isinstance(readout, Written):
-            cost.counts = readout.counts
+        with cost.timed("decode_seconds"):
+            rows = work.decode(
+                title(cell), readout, candidate.prompter, evals, folder, limit=limit, progress=self._progress, cost=cost
+            )
         self._finish(cell, folder, rows, cost, {NUMERICS: {"bit_equal": equal, "unpacked": candidate.unpacked}})
-        return {**asdict(cost), "parameters": candidate.parameters}
+        return {**cost.so_far(), "parameters": candidate.parameters}
 
     def _evals_of(self, cell: Cell) -> tuple[Sequence[EvalSet], int | None]:
         """What a cell is judged on, and how many records of each set."""
@@ -135,12 +138,13 @@ class Worker:
             corpora = self._plan.corpora
             fitted = corpora.fitted_on(self._arms[cell.arm].recipe, cell.examples)
             tune = corpora.tuned_on(cell.stage, self._plan.config.dev_limit)
-            prepare_scoring(candidate, folder, fitted, tune, progress=self._progress, cost=cost)
+            with cost.timed("fit_seconds"):
+                prepare_scoring(candidate, folder, fitted, tune, progress=self._progress, cost=cost)
             scored = scored_readout(candidate, folder, self._suggester, alone=False).tested(records)
             return scored, not scored.alone
         grammar = make_grammar(candidate) if cell.readout == "constrained" else None
         equal = bit_equal(candidate, records)
-        written = Written(candidate, self._suggester, guard=not equal, grammar=grammar, between=self._tick)
+        written = Written(candidate, self._suggester, not equal, grammar, cost.counts, self._tick)
         return written, equal
 
     def _load(self, cell: Cell) -> Candidate:
