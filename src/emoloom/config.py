@@ -208,8 +208,8 @@ class AblationConfig(ScreenConfig):
 
     @model_validator(mode="after")
     def _does_not_race(self) -> Self:
-        if self.rungs > 1 or self.keep:
-            raise ValueError("rungs and keep are for screenings: the arms of an ablation do not race")
+        if self.rungs > 1 or self.keep or self.rank_by != "score":
+            raise ValueError("rungs, keep and rank_by are for screenings: the arms of an ablation do not race")
         return self
 
 

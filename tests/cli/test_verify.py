@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.conftest import Emoloom
 from tests.screenings import files, shorten_replies
 
+from emoloom.errors import EmoLoomError
+from emoloom.store.check import Finding
 from emoloom.store.run import RunFolder
 
 
@@ -57,7 +60,22 @@ def test_no_run_and_lost_records_are_user_errors(emoloom: Emoloom, copy: RunFold
         source.write_bytes(content)
     assert done.code == 2
     assert "not those that the run judged" in done.err
-    assert "8 journal events: nothing found; no reply can be replayed (--replay 0 does without" in done.out
+    assert "8 journal events, the replay stopped (--replay 0 does without" in done.out
+
+
+def test_what_a_replay_found_before_it_stopped_is_told(
+    emoloom: Emoloom, copy: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stops(*arguments: Any) -> int:
+        arguments[-1](Finding("cells/x/replies.jsonl", "line 2", "record a replays as 'b', not 'c'"))
+        raise EmoLoomError("cannot load the model", where="path:gone")
+
+    monkeypatch.setattr("emoloom.screen.verify.replay", stops)
+    done = emoloom("verify", copy.path)
+    first, last = done.out.splitlines()
+    assert first == "cells/x/replies.jsonl: line 2: record a replays as 'b', not 'c'"
+    assert last.endswith(": 1 finding")
+    assert (done.code, "path:gone: cannot load the model" in done.err) == (2, True)
 
 
 def test_two_runs_alike_do_not_drift(emoloom: Emoloom, copy: RunFolder, finished: RunFolder) -> None:

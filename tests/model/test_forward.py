@@ -7,6 +7,7 @@ import itertools
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -106,6 +107,15 @@ def test_branches_are_sequences_of_their_own_and_change_no_bit_of_the_others(pai
         for (root, way), span in zip(ways, spans, strict=True):
             expected = alone(pair.eager, PREFIX, [*own[:root], *way])[root:]
             assert_same(logits[offset + span.start : offset + span.stop], expected)
+
+
+@pytest.mark.parametrize(
+    ("on_a_gpu", "training", "fuses"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_only_a_gpu_that_does_not_train_fuses(on_a_gpu: bool, training: bool, fuses: bool) -> None:
+    query: Any = SimpleNamespace(is_cuda=on_a_gpu)
+    with torch.set_grad_enabled(training):
+        assert attention._fuses(query) is fuses
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -27,16 +27,17 @@ from emoloom.errors import EmoLoomError
 from emoloom.report.table import print_leaderboard
 from emoloom.screen.budget import allow
 from emoloom.screen.plan import make_ablation_plan
-from emoloom.screen.price import Price, Prices, Rates
+from emoloom.screen.price import Price, Prices, Rates, calibrate
 from emoloom.screen.run import run_plan
 from emoloom.screen.schedule import Priced, measured, open_schedule, schedule
 from emoloom.screen.verify import replay
-from emoloom.store.check import check
+from emoloom.store.check import Finding, check
 from emoloom.store.journal import Journal
 from emoloom.store.run import RunFolder
 from emoloom.store.standing import state
+from emoloom.train.recompute import recompute_layers
 
-RATES = Rates(load=1.0, example=0.5, forward=0.1, memory=1e9)
+RATES = Rates(load=1.0, example=0.5, forward=0.1, reading=1e9, training=1e9)
 
 
 def budget(*limits: str) -> Budget:
@@ -217,8 +218,9 @@ def test_a_run_without_any_time_left_ends_with_an_empty_board(two: Screening, mo
 
 def test_what_a_cut_run_has_is_replayed(two: Screening) -> None:
     run = screen(two("17examples"))
-    replayed, findings = replay(run, 4, random.Random(0), None, lambda *_: None, lambda _: None)
-    assert (replayed, findings) == (4, [])
+    findings: list[Finding] = []
+    assert replay(run, 4, random.Random(0), None, lambda *_: None, lambda _: None, findings.append) == 4
+    assert findings == []
     assert state(run) == "finished"
 
 
@@ -252,7 +254,7 @@ def test_time_that_runs_out_in_the_midst_cuts_the_cell(
     two: Screening, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock.step = 0.1
-    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", lambda *_, **__: Rates(0.0, 1e-9, 1e-9, 0.0))
+    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", lambda *_, **__: Rates(0.0, 1e-9, 1e-9, 0.0, 0.0))
     run = screen(two("6s"))
     reasons = {row["reason"] for row in run.read_json("leaderboard.json")["cut"]}
     assert "it does not fit in what is left of the budget of 6 s" in reasons
@@ -267,19 +269,35 @@ def test_a_budget_of_memory_is_met_by_computing_activations_twice(
 
     def needs(*_: Any, recompute: bool) -> Rates:
         asked.append(recompute)
-        return Rates(0.0, 1e-9, 1e-9, 2e9 if recompute else 4e9, recompute)
+        return Rates(0.0, 1e-9, 1e-9, 1e9, 2e9 if recompute else 4e9, recompute)
 
-    switched: list[str] = []
+    switched: list[bool] = []
     monkeypatch.setattr(emoloom.screen.schedule, "calibrate", needs)
-    monkeypatch.setattr(emoloom.screen.cell, "recompute_layers", lambda model: switched.append(type(model).__name__))
+    monkeypatch.setattr(emoloom.screen.cell, "recompute_layers", lambda model: switched.append(recompute_layers(model)))
     roomy, tight = screen(two("5GB")), screen(two("3GB"))
     assert asked == [False, False, False, True, False, True]
-    assert len(switched) == 2
+    assert switched == [True, True]
     assert cuts(tight) == cuts(roomy) == []
     files = [
         {name: content for name, content in lasting(run.path).items() if "cells" in name} for run in (roomy, tight)
     ]
     assert files[0] == files[1] != {}
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_candidate_is_measured_as_it_is_to_be_trained(
+    recompute: bool, two: Screening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switched: list[bool] = []
+    monkeypatch.setattr(
+        emoloom.screen.price, "recompute_layers", lambda model: switched.append(recompute_layers(model))
+    )
+    planned = plan(two())
+    (arm, *_), words = planned.arms, planned.teacher.word_values()
+    found = calibrate(planned.models[0].load, planned.corpora.train, arm, words, recompute=recompute)
+    assert switched == [True] * recompute
+    assert found.recompute is recompute
+    assert min(found.load, found.example, found.forward, found.reading, found.training) > 0
 
 
 RACE = {"rungs": 2, "dev_limit": 2}
@@ -345,7 +363,7 @@ def test_what_is_allowed_never_sums_to_more_than_the_budget(two: Screening) -> N
     rng = random.Random(1)
     for _ in range(30):
         planned = plan(two(f"{rng.randint(20, 120)}s", rungs=rng.choice([1, 2]), dev_limit=2))
-        rates = {m.local.name: Rates(rng.random(), rng.random(), rng.random() / 9, 0.0) for m in planned.models}
+        rates = {m.local.name: Rates(rng.random(), rng.random(), rng.random() / 9, 0.0, 0.0) for m in planned.models}
         prices, spent, skipped = Prices(planned, rates, {}), Price(), set[str]()
         for number, cell in enumerate(planned.cells):
             behind = [c for c in planned.cells[number + 1 :] if c.candidate not in skipped]

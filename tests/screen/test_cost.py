@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,9 +45,9 @@ def test_a_cost_goes_on_from_what_was_written_down() -> None:
     assert Cost.begun({}) == Cost()
 
 
-def costs(run: RunFolder) -> dict[str, Any]:
-    """What each cell was paid for, by stage and readout."""
-    cells = {cell["key"]: cell["stage"] + cell["readout"] for cell in run.read_json("manifest.json")["cells"]}
+def costs(run: RunFolder) -> dict[Any, Any]:
+    """What each cell was paid for, by all that it is called by."""
+    cells = {cell["key"]: tuple(cell.values())[1:] for cell in run.read_json("manifest.json")["cells"]}
     found = {cells[key]: cost for key, cost in run.timings()["cells"].items() if "decoded" in cost}
     return {name: {kind: cost[kind] for kind in ("trained_examples", "decoded")} for name, cost in found.items()}
 
@@ -56,15 +57,28 @@ def seconds(run: RunFolder) -> float:
     return float(sum(cost.get("train_seconds", 0) + cost.get("decode_seconds", 0) for cost in spent))
 
 
-@pytest.mark.parametrize("checkpoint_seconds", [1e-9, 3600.0], ids=["each step kept", "begun anew"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"checkpoint_seconds": 1e-9}, id="each step kept"),
+        pytest.param({"checkpoint_seconds": 3600.0}, id="begun anew"),
+        pytest.param({"checkpoint_seconds": 1e-9, "budget": ["1000000examples"]}, id="budget"),
+        pytest.param({"checkpoint_seconds": 1e-9, "rungs": 2, "dev_limit": 2}, id="race"),
+        pytest.param({"checkpoint_seconds": 3600.0, "rungs": 2, "dev_limit": 2}, id="race begun anew"),
+    ],
+)
 def test_a_run_that_is_killed_again_and_again_costs_at_least_what_it_would_have(
-    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint_seconds: float
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(emoloom.screen.runner, "_NOTED_SECONDS", 0.0)
     for module in (emoloom.screen.cost, emoloom.screen.runner):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=Clock()))
-    changes = {"readout": ("free", "scored"), "checkpoint_seconds": checkpoint_seconds, "probe_limit": 6}
-    whole, again = (small(model, data, tmp_path / name, **changes) for name in ("whole", "again"))
+    other = shutil.copytree(model, tmp_path / "other")
+    both = (f"path:{model}", f"path:{other}")
+    changes |= {"readout": ("free", "scored"), "probe_limit": 6, "keep": both}
+    whole, again = (
+        small(model, data, tmp_path / name, **changes).model_copy(update={"model": both}) for name in ("whole", "again")
+    )
     expected = screen(whole)
     for stop in itertools.count(2, 2):
         left = iter(range(stop))

@@ -30,7 +30,7 @@ def stopping(
 def run(config: ScreenConfig) -> tuple[RunFolder, list[str], int]:
     """The finished run, what it said, and how many examples its plan was priced at."""
     planned, said = plan(config), list[str]()
-    prices = Prices(planned, {config.model[0]: Rates(0.0, 0.0, 0.0, 0.0)}, {})
+    prices = Prices(planned, {config.model[0]: Rates(0.0, 0.0, 0.0, 0.0, 0.0)}, {})
     folder = run_plan(planned, lambda _what, _more, _total: None, said.append)
     return folder, said, sum(prices.of(cell).examples for cell in planned.cells)
 

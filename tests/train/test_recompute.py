@@ -14,6 +14,7 @@ from tests.train.conftest import PREFIX, Load, make_examples, run_training, sft
 
 from emoloom.config import PARTS, Recipe
 from emoloom.train.adapter import make_trainable
+from emoloom.train.batch import run_batch
 from emoloom.train.recompute import recompute_layers
 
 EXAMPLES = make_examples(8)
@@ -96,6 +97,26 @@ def test_a_step_that_does_not_fit_is_taken_again(load: Load, tmp_path: Path) -> 
     with watch(Kept(0.7 * before.most)) as after:
         assert run_training(thrifty, LORA, tmp_path / "thrifty", EXAMPLES) == losses
     assert after.refused == 1
+    assert_bit_equal(weights(thrifty), weights(plain))
+
+
+def test_gradients_of_a_step_that_did_not_fit_do_not_count(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory runs out in the second micro-batch, when the first has left its gradients."""
+    plain, thrifty = (make_trainable(load("llama"), FULL, 0) for _ in range(2))
+    losses = run_training(plain, FULL, tmp_path / "plain", EXAMPLES)
+    calls = 0
+
+    def short(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return run_batch(*arguments)
+
+    monkeypatch.setattr("emoloom.train.objective.run_batch", short)
+    assert run_training(thrifty, FULL, tmp_path / "thrifty", EXAMPLES) == losses
     assert_bit_equal(weights(thrifty), weights(plain))
 
 

@@ -11,7 +11,7 @@ from emoloom.errors import EmoLoomError
 
 DIFFERS = 1
 """The exit code where something was found."""
-_NOT_REPLAYED = "no reply can be replayed (--replay 0 does without; files of your own are looked for from this folder)"
+_STOPPED = "the replay stopped (--replay 0 does without; files of your own are looked for from this folder)"
 
 
 def verify(
@@ -32,7 +32,7 @@ def verify(
     from emoloom.store.run import RunFolder
 
     checked = check(run)
-    findings = checked.findings
+    findings, stopped = [*checked.findings], None
     replayed = f"no reply replayed{', since the files do not hold' if findings and replay else ''}"
     if replay and not findings:
         import random
@@ -42,14 +42,17 @@ def verify(
 
         try:
             with TerminalProgress() as progress:
-                done, findings = decode_anew(RunFolder(run), replay, random.Random(), data_dir, progress, progress.say)
-        except EmoLoomError:
-            typer.echo(f"{run}: {checked.files} files, {checked.events} journal events: nothing found; {_NOT_REPLAYED}")
-            raise
-        replayed = f"{done} {'reply' if done == 1 else 'replies'} replayed"
+                done = decode_anew(
+                    RunFolder(run), replay, random.Random(), data_dir, progress, progress.say, findings.append
+                )
+            replayed = f"{done} {'reply' if done == 1 else 'replies'} replayed"
+        except EmoLoomError as error:
+            stopped, replayed = error, _STOPPED
     for finding in findings:
         typer.echo(str(finding))
     verdict = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}" if findings else "nothing found"
     typer.echo(f"{run}: {checked.files} files, {checked.events} journal events, {replayed}: {verdict}")
+    if stopped:
+        raise stopped
     if findings:
         raise typer.Exit(DIFFERS)

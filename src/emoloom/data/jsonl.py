@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +15,16 @@ from emoloom.errors import EmoLoomError, unknown_name
 
 WRITE_LINES = 'Write lines such as {"text": "...", "labels": ["joy"]}.'
 """The remedy for a file or line without what is needed."""
-_LISTS = {"labels": '["joy"]', "context": '["How are you?"]', "cues": '["so glad"]'}
+# Pydantic speaks of tuples and models, JSON has lists and objects.
+_MISSHAPEN = {"tuple_type", "model_type"}
+_SHAPES = {
+    "labels": 'a list such as ["joy"]',
+    "context": 'a list such as ["How are you?"]',
+    "cues": 'a list such as ["so glad"]',
+    "vad": 'an object such as {"v": 0.8, "a": 0.5, "d": 0.6}',
+    "appraisal": "an object of the four atoms",
+}
+_LONG = {"v": "valence", "a": "arousal", "d": "dominance"}
 
 
 def records(text: str, split: str, *, name: str, where: str) -> Draft:
@@ -132,16 +140,13 @@ def _explained(error: ValidationError, where: str) -> EmoLoomError:
         return unknown_name("field", field, Record.model_fields, where=where)
     if first["type"] == "missing":
         return _missing(field, str(first["loc"][-1]), first["input"], where)
-    # JSON has lists and objects, whatever they are read into.
-    expected = first["msg"].replace("a valid tuple", f"a list such as {_LISTS.get(field, '[]')}")
-    expected = re.sub(
-        r"a valid dictionary or instance of \w+", 'an object such as {"v": 0.8, "a": 0.5, "d": 0.6}', expected
-    )
-    return EmoLoomError(f"field {field!r} is {first['input']!r}", where=where, remedy=f"{expected}.")
+    told = f"Write {_SHAPES[field]}." if first["type"] in _MISSHAPEN and field in _SHAPES else f"{first['msg']}."
+    return EmoLoomError(f"field {field!r} is {first['input']!r}", where=where, remedy=told)
 
 
 def _missing(field: str, key: str, given: Mapping[str, Any], where: str) -> EmoLoomError:
     """The error for a field that is not there, with the key that was meant for it."""
-    meant = [other for other in given if other.lower().startswith(key)]
-    remedy = f"Write {key} in place of {meant[0]}." if meant else WRITE_LINES if key == "text" else ""
+    names = {key, f"{key}s", _LONG.get(key)}
+    meant = next((other for other in given if other.lower() in names), None)
+    remedy = f"Write {key} in place of {meant}." if meant else WRITE_LINES if key == "text" else ""
     return EmoLoomError(f"field {field!r} is missing", where=where, remedy=remedy)

@@ -20,9 +20,9 @@ def load_teacher(lexicon: str | None) -> Teacher:
     Raises:
         EmoLoomError: the named lexicon is unknown or has not been fetched, or the file cannot be read (:meth:`Lexicon.read`).
     """
-    if lexicon == NO_LEXICON:
-        return Teacher()
     name = (lexicon or DEFAULT_LEXICON).removeprefix("lexicon:")
+    if name == NO_LEXICON:
+        return Teacher()
     if name not in LEXICONS:
         if not _is_file(name):
             raise unknown_name("lexicon", name, [*LEXICONS, NO_LEXICON, "FILE"])

@@ -82,13 +82,15 @@ def fine_tune(
     total = len(records) * recipe.epochs
     until = pause.until if pause else total
     watching = examples(watched, prompter)
-    ahead = seen_by(recipe, until, total) + len(watching) * (until // len(records))
+    ahead = seen_by(recipe, until, total, len(watching))
     has_begun = False
 
     def advance(more: int, tokens: int) -> None:
         nonlocal has_begun
-        # At first it tells of the checkpoint: what a crash undid does not count, it is done again.
-        cost.trained_examples = cost.trained_examples + more if has_begun else min(cost.trained_examples, more)
+        if has_begun:
+            cost.trained_examples += more
+        else:
+            cost.resume_training(more)
         has_begun = True
         cost.examples += more
         cost.tokens += tokens
@@ -177,11 +179,11 @@ def decode(
     left = [item for item in wanted if (item[0], item[1].id) not in done]
     what = f"decoding {title}"
 
-    cost.decoded = 0
+    # Replies that are kept, but whose seconds a crash took along, are left out.
+    cost.decoded = min(cost.decoded, len(wanted) - len(left))
 
     def count(record: Record, row: Row) -> None:
         cost.examples += 1
-        cost.decoded += 1
         # A scored reply is composed, and passes through no model.
         written = [] if "probabilities" in row else prompter.encode_reply(row["reply"])
         cost.tokens += len(prompter.encode(record).own) + len(written)
@@ -195,6 +197,7 @@ def decode(
         row = make_row(corpus, record, answer)
         rows.add(row)
         done[corpus, record.id] = row
+        cost.decoded += 1
         count(record, row)
         progress(what, 1, len(wanted))
     return [done[corpus, record.id] for corpus, record in wanted]

@@ -32,6 +32,7 @@ class Cost:
     tokens: int = 0
     train_seconds: float = 0.0
     trained_examples: int = 0
+    trained_from: int | None = None
     fit_seconds: float = 0.0
     decode_seconds: float = 0.0
     decoded: int = 0
@@ -59,10 +60,15 @@ class Cost:
             self._lap()
             self._began = None
 
+    def resume_training(self, behind: int) -> None:
+        """A process begins to train, or goes on, with so many examples ``behind``: what a crash undid is done again and counts
+        once. A race's training counts from the rung before."""
+        self.trained_from = behind if self.trained_from is None else self.trained_from
+        self.trained_examples = min(self.trained_examples, behind - self.trained_from)
+
     def take_over(self, training: Cost) -> None:
         """Counts the training that led here as a part of this cell."""
-        self.train_seconds += training.train_seconds
-        self.trained_examples += training.trained_examples
+        self.train_seconds, self.trained_examples = training.train_seconds, training.trained_examples
         self.peak_memory_bytes = max(self.peak_memory_bytes, training.peak_memory_bytes)
 
     def so_far(self) -> dict[str, Any]:

@@ -8,7 +8,6 @@ once a cell of a kind is finished, the next of its kind are priced by what that 
 from __future__ import annotations
 
 import copy
-import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +21,10 @@ import torch
 
 from emoloom.config import Recipe
 from emoloom.contract.record import Record
+from emoloom.decode.fast import LOGITS
 from emoloom.model.forward import packed_logits
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
-from emoloom.model.packing import pack
+from emoloom.model.packing import PACK_TOKENS, pack, packfuls
 from emoloom.model.prompts import Prompter
 from emoloom.screen.arms import Arm
 from emoloom.screen.cell import wanted_records
@@ -32,8 +32,8 @@ from emoloom.screen.cells import Cell
 from emoloom.screen.memory import peak_memory, reset_peak_memory
 from emoloom.screen.plan import Plan
 from emoloom.train.adapter import make_trainable
-from emoloom.train.collate import examples
-from emoloom.train.loop import epoch_ends, pause_step, seen_by, train
+from emoloom.train.collate import Example, examples
+from emoloom.train.loop import seen_by, train
 from emoloom.train.objective import Objective
 from emoloom.train.recompute import recompute_layers
 
@@ -70,26 +70,28 @@ class Price:
 @dataclass(frozen=True)
 class Rates:
     """A candidate's units on this machine: seconds to load it, for a training example, for a forward over a prompt; the peak
-    memory of training it, in bytes; and whether it is to compute activations twice in training."""
+    memory of reading it out and of training it, in bytes; and whether it is to compute activations twice in training."""
 
     load: float
     example: float
     forward: float
-    memory: float
+    reading: float
+    training: float
     recompute: bool = False
 
 
-TOO_LARGE = Rates(0.0, 0.0, 0.0, 1e18)
+TOO_LARGE = Rates(0.0, 0.0, 0.0, 1e18, 1e18)
 """Of a candidate that does not fit into this machine's memory: its cells will fail at once."""
 
 
 def calibrate(
     load: Callable[[], Candidate], records: Sequence[Record], arm: Arm, words: Mapping[str, Any], *, recompute: bool
 ) -> Rates:
-    """The units of one candidate: two forwards and two steps of training, the second of each is timed.
+    """The units of one candidate: two forwards and two steps of training, the second of each is timed; and a pack of replies.
 
     Args:
         records: completed training records, at least one.
+        recompute: trains with activations that are computed twice.
     """
     reset_peak_memory()
     start = time.monotonic()
@@ -109,6 +111,9 @@ def calibrate(
                 torch.cuda.synchronize()
             forwards.append((time.monotonic() - start) / len(prompts))
     pool = examples(some, prompter)
+    _read_full_pack(candidate, pool)
+    reading = peak_memory()
+    reset_peak_memory()
     model = make_trainable(candidate.model, arm.recipe, arm.seed)
     if recompute:
         recompute_layers(model)
@@ -126,7 +131,22 @@ def calibrate(
             checkpoint_seconds=3600.0,
             advance=lambda _more, _tokens: steps.append(time.monotonic()),
         )
-    return Rates(loaded, (steps[-1] - steps[-2]) / arm.recipe.batch_size, forwards[-1], float(peak_memory()), recompute)
+    step = steps[-1] - steps[-2]
+    return Rates(loaded, step / arm.recipe.batch_size, forwards[-1], float(reading), float(peak_memory()), recompute)
+
+
+@torch.inference_mode()
+def _read_full_pack(candidate: Candidate, pool: Sequence[Example]) -> None:
+    """One forward over as many of the examples' replies as share a pack, as a round of decoding verifies its drafts."""
+    many = list(islice(cycle(pool), PACK_TOKENS // min(map(len, pool)) + 1))
+    members = next(packfuls([[*e.prompt, *e.reply] for e in many], alone=False))
+    chosen = [many[i] for i in members]
+    packed = pack(candidate.prompter.prefix, [[*e.prompt, *e.reply] for e in chosen], candidate.device)
+    rows = [
+        start + len(e.prompt) + n for e, start in zip(chosen, packed.offsets, strict=True) for n in range(len(e.reply))
+    ]
+    vocabulary = candidate.model.config.get_text_config().vocab_size
+    packed_logits(candidate.model, packed, rows[: LOGITS // vocabulary])
 
 
 class Prices:
@@ -172,12 +192,12 @@ class Prices:
             recipe = self._recipes[cell.arm]
             ends = self._behind(recipe, len(self._plan.corpora.train) * recipe.epochs)
             seen = round(ends * self._share) - round(self._raced() * self._share)
-            return Price(rates.load + seen * unit, seen, round(seen * (prompt + reply)), rates.memory)
+            return Price(rates.load + seen * unit, seen, round(seen * (prompt + reply)), rates.training)
         if cell.stage == "probe":
             probed = min(self._plan.config.probe_limit, train)
-            return Price(rates.load + probed * unit, probed, round(probed * prompt), rates.memory)
+            return Price(rates.load + probed * unit, probed, round(probed * prompt), rates.reading)
         written = 0.0 if cell.readout == "scored" else MAX_NEW_TOKENS if cell.stage == "zero-shot" else reply
-        read = Price(rates.load + judged * (unit + _JUDGED), judged, round(judged * (prompt + written)), rates.memory)
+        read = Price(rates.load + judged * (unit + _JUDGED), judged, round(judged * (prompt + written)), rates.reading)
         if cell.readout == "scored":
             corpora = self._plan.corpora
             fitted = len(corpora.fitted_on(self._recipes[cell.arm], cell.examples))
@@ -186,7 +206,7 @@ class Prices:
         if cell.stage == "race":
             more = round((self._reached(cell) - self._rung_before(cell)) * self._share)
             training = self._units.get(("training", ""), 1.0) * rates.example
-            read += Price(rates.load + more * training, more, round(more * (prompt + reply)))
+            read += Price(rates.load + more * training, more, round(more * (prompt + reply)), rates.training)
         return read
 
     def judged(self, cell: Cell) -> int:
@@ -245,6 +265,4 @@ class Prices:
     def _behind(self, recipe: Recipe, until: int) -> int:
         """How many examples, trained on or watched, lie behind after ``until`` of the training."""
         total = len(self._plan.corpora.train) * recipe.epochs
-        steps = math.ceil(total / recipe.batch_size)
-        looks = sum(end <= pause_step(steps, until, total) for end in epoch_ends(steps, recipe.epochs))
-        return seen_by(recipe, until, total) + looks * len(self._plan.corpora.watched_by(recipe))
+        return seen_by(recipe, until, total, len(self._plan.corpora.watched_by(recipe)))

@@ -15,7 +15,7 @@ from emoloom.assets.specs import parse_spec
 from emoloom.config import AblationConfig, Recipe, ScreenConfig
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
-from emoloom.lexicon.load import load_teacher
+from emoloom.lexicon.load import NO_LEXICON, load_teacher
 from emoloom.lexicon.teacher import Teacher
 from emoloom.model.load import Candidate, load_candidate, load_prompter
 from emoloom.screen.cell import tuned
@@ -51,7 +51,7 @@ class Reopened:
             EmoLoomError: its lexicon is not to be had, or has changed.
         """
         lexicon = self.manifest["lexicon"]
-        teacher = load_teacher(self.config.lexicon)
+        teacher = load_teacher(self.config.lexicon if lexicon else NO_LEXICON)
         if lexicon_identity(teacher) != lexicon:
             raise EmoLoomError(
                 "the lexicon has changed since the run used it",

@@ -79,7 +79,7 @@ class Runner:
         self._left: set[str] = set()
         self._reserve = Price()
         self._cost = Cost()
-        self._begun, self._noted = "", time.monotonic()
+        self._at_work, self._noted = "", time.monotonic()
         self._scores: CellScores = {}
         self._failed: Lost = {}
         self._cut: Lost = {}
@@ -91,7 +91,7 @@ class Runner:
         self._journal.record("plan", cells=keys, manifest=digest(dict(self._plan.manifest)))
         for examples, cells in groupby(self._plan.cells, key=lambda cell: cell.examples):
             running = [cell for cell in cells if cell.candidate not in self._left]
-            if examples and len(running) == 1 < len(self._plan.models):
+            if examples and len(running) == 1:
                 # Nobody is left to race against.
                 continue
             for cell in running:
@@ -120,6 +120,7 @@ class Runner:
             self._meter.close(cell.key, failure["work"])
             self._journal.record("failed", **asdict(cell), files=folder.hashes(), reason=failure["reason"])
             self._failed[cell] = failure["reason"]
+            self._forget(cell)
 
     def _try(self, cell: Cell, folder: CellFolder) -> None:
         """Does a cell's work; where memory runs out, or one of several candidates cannot be used, the cell has failed, and the
@@ -172,6 +173,7 @@ class Runner:
         if cell.stage == "race":
             self._left.add(cell.candidate)
         self._run.cell(cell.key).drop()
+        self._forget(cell)
         self._journal.record("cut", **asdict(cell), reason=reason, spent=spent)
         self._meter.charge(cell.key, spent)
         self._cut[cell] = reason
@@ -179,17 +181,18 @@ class Runner:
 
     def _begin(self, cell: Cell) -> Cost:
         """What the cell's work is to be counted in, with what earlier processes spent on it."""
-        self._begun = cell.key
+        self._at_work = cell.key
         self._cost = Cost.begun(self._timings["begun"].get(cell.key, {}))
         self._steps.clear()
         self._meter.begin(cell.key, self._cost, self._reserve)
         return self._cost
 
     def _progress(self, what: str, more: int, total: int) -> None:
-        self._show(what, more, total)
         if time.monotonic() - self._noted > _NOTED_SECONDS:
-            self._timings["begun"][self._begun] = self._cost.so_far()
+            self._noted = time.monotonic()
+            self._timings["begun"][self._at_work] = self._cost.so_far()
             self._note_spent(self._timings["spent"])
+        self._show(what, more, total)
         self._steps[what] += more
         if self._steps[what] < total:
             self._meter.tick()
@@ -199,7 +202,6 @@ class Runner:
     def _note_spent(self, spent: dict[str, Any]) -> None:
         # A run in which nothing is left to do stays as it is.
         if not self._run.is_sealed:
-            self._noted = time.monotonic()
             self._timings["spent"] = spent
             self._run.write_json(TIMINGS, self._timings)
 
@@ -241,8 +243,9 @@ class Runner:
             training_cost = self._begin(training)
             if not self._worker.is_trained(cell, folder):
                 self._worker.train(cell, self._training(cell), training_cost, Pause(cell.examples, folder))
+            # Kept until this cell is finished, of which it is a part.
+            self._timings["begun"][training.key] = training_cost.so_far()
             self._meter.close(training.key, training_work(folder))
-            self._timings["begun"].pop(training.key, None)
             cost = self._begin(cell)
             cost.take_over(training_cost)
             self._note_cost(cell, self._worker.answer(cell, folder, cost, folder))
@@ -276,8 +279,14 @@ class Runner:
 
     def _note_cost(self, cell: Cell, cost: dict[str, Any]) -> None:
         """Writes down what a finished cell took."""
-        self._timings["begun"].pop(cell.key, None)
         self._timings["cells"][cell.key] = cost
+        self._forget(cell)
+
+    def _forget(self, cell: Cell) -> None:
+        """Drops what was spent on a cell that nobody will go on with, and at a rung on the training that led to it."""
+        self._timings["begun"].pop(cell.key, None)
+        if cell.stage == "race":
+            self._timings["begun"].pop(self._trained_by(cell).key, None)
 
     def _account(self, cell: Cell, folder: CellFolder) -> None:
         """Records a finished cell and what it took."""

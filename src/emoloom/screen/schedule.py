@@ -20,6 +20,8 @@ from emoloom.store.run import RunFolder
 from emoloom.store.standing import CLOSING
 
 DEFAULT_FOLDER = Path("runs")
+# Of a budget of memory, what the training may take that was measured: others of its batches are longer.
+_FULL = 0.9
 # Of a budget of time, what a proposed plan may take: prices are estimates.
 _LEEWAY = 0.9
 # The shares of the records that are proposed, from the largest; with less than the last of the training records alone, fewer are
@@ -147,7 +149,7 @@ def measured(plan: Plan, say: Say, began: float, *, always: bool = False) -> Pri
             say(f"measuring what {name} takes on this machine")
             rates[name] = _measure(model, plan, recompute=False)
         found, limit = rates[name], plan.config.budget.memory
-        if limit is not None and limit < found.memory < TOO_LARGE.memory and not found.recompute:
+        if limit is not None and _FULL * limit < found.training < TOO_LARGE.training and not found.recompute:
             say(f"measuring {name} with activations that are computed twice, for the budget of memory")
             rates[name] = _measure(model, plan, recompute=True)
     return Priced(rates, began)

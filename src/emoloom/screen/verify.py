@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,21 @@ class _Sample:
 
 
 def replay(
-    run: RunFolder, n: int, rng: random.Random, data_dir: Path | None, progress: Progress, say: Say
-) -> tuple[int, list[Finding]]:
+    run: RunFolder,
+    n: int,
+    rng: random.Random,
+    data_dir: Path | None,
+    progress: Progress,
+    say: Say,
+    found: Callable[[Finding], None],
+) -> int:
     """Decodes at most ``n`` of the run's replies anew, each alone and token by token, drawn from all models' cells alike.
 
+    Args:
+        found: told of each that comes out otherwise, at once.
+
     Returns:
-        How many were replayed, and what came out otherwise.
+        How many were replayed.
 
     Raises:
         EmoLoomError: the records or a model are not to be had, or are not those of the run.
@@ -51,12 +60,11 @@ def replay(
     opened = Reopened(run)
     drawn = _draw(opened, n, rng)
     if not drawn:
-        return 0, []
+        return 0
     made_in = opened.manifest["environment"]
     if changed := [name for name, value in made_in.items() if environment().get(name) != value]:
         say(f"the run was made elsewhere ({', '.join(changed)}): a reply that differs need not be damaged")
     records = _records(opened, data_dir, raced=any(sample.cell.stage == "race" for sample in drawn))
-    findings = []
     for cell in dict.fromkeys(sample.cell for sample in drawn):
         mine = [sample for sample in drawn if sample.cell == cell]
         asked = [records[sample.row["corpus"], sample.row["id"]] for sample in mine]
@@ -66,8 +74,8 @@ def replay(
             if again != sample.row:
                 file = f"{cell_path(cell.key)}/replies.jsonl"
                 problem = f"record {record.id} replays as {again['reply']!r}, not {sample.row['reply']!r}"
-                findings.append(Finding(file, f"line {sample.line}", problem))
-    return len(drawn), findings
+                found(Finding(file, f"line {sample.line}", problem))
+    return len(drawn)
 
 
 def _draw(opened: Reopened, n: int, rng: random.Random) -> list[_Sample]:

@@ -53,15 +53,18 @@ def pause_step(steps: int, until: int, total: int) -> int:
     return math.ceil(steps * until / total)
 
 
-def seen_by(recipe: Recipe, until: int, total: int) -> int:
-    """How many examples of a training on ``total`` lie behind when it pauses after ``until`` of them: it does so between two
-    steps."""
-    return min(total, pause_step(math.ceil(total / recipe.batch_size), until, total) * recipe.batch_size)
-
-
 def epoch_ends(steps: int, epochs: int) -> list[int]:
     """After how many of the ``steps`` each of the ``epochs`` of a training lies behind."""
     return [pause_step(steps, epoch, epochs) for epoch in range(1, epochs + 1)]
+
+
+def seen_by(recipe: Recipe, until: int, total: int, watched: int) -> int:
+    """How many examples lie behind when a training on ``total`` pauses after ``until`` of them: it does so between two steps, and
+    looks at the ``watched`` ones after each epoch."""
+    steps = math.ceil(total / recipe.batch_size)
+    step = pause_step(steps, until, total)
+    looks = sum(end <= step for end in epoch_ends(steps, recipe.epochs))
+    return min(total, step * recipe.batch_size) + looks * watched
 
 
 def _schedule(recipe: Recipe, step: int, steps: int) -> float:
@@ -193,12 +196,13 @@ def _step(
     named: Mapping[str, torch.nn.Parameter],
 ) -> dict[str, float]:
     """One optimizer step; returns the mean of each term."""
-    means: dict[str, float] | None = None
+    means: dict[str, float] | None
     try:
         means = _accumulate(objective, batch, recipe)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error) or not recompute_layers(model):
             raise
+        means = None
     if means is None:
         # Not within the handler, where the error still holds the forward that did not fit.
         optimizer.zero_grad(set_to_none=True)
