@@ -11,7 +11,7 @@ from tests.screenings import screen, shorten_replies, small, write_jsonl
 from tests.tiny import quick_model
 
 import emoloom.screen.budget
-import emoloom.screen.price
+import emoloom.screen.rates
 import emoloom.screen.run
 import emoloom.screen.schedule
 from emoloom.store.run import RunFolder
@@ -59,6 +59,6 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     ticking = Clock()
-    for module in (emoloom.screen.budget, emoloom.screen.price, emoloom.screen.run, emoloom.screen.schedule):
+    for module in (emoloom.screen.budget, emoloom.screen.rates, emoloom.screen.run, emoloom.screen.schedule):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=ticking))
     return ticking

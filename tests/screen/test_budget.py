@@ -18,7 +18,7 @@ from tests.tiny import quick_model
 
 import emoloom.screen.budget
 import emoloom.screen.cell
-import emoloom.screen.price
+import emoloom.screen.rates
 import emoloom.screen.run
 import emoloom.screen.schedule
 from emoloom.cli.runs import _described
@@ -27,7 +27,8 @@ from emoloom.errors import EmoLoomError
 from emoloom.report.table import print_leaderboard
 from emoloom.screen.budget import allow
 from emoloom.screen.plan import make_ablation_plan
-from emoloom.screen.price import Price, Prices, Rates, calibrate
+from emoloom.screen.price import Price, Prices
+from emoloom.screen.rates import Rates, calibrate
 from emoloom.screen.run import run_plan
 from emoloom.screen.schedule import Priced, measured, open_schedule, schedule
 from emoloom.screen.verify import replay
@@ -290,7 +291,7 @@ def test_a_candidate_is_measured_as_it_is_to_be_trained(
 ) -> None:
     switched: list[bool] = []
     monkeypatch.setattr(
-        emoloom.screen.price, "recompute_layers", lambda model: switched.append(recompute_layers(model))
+        emoloom.screen.rates, "recompute_layers", lambda model: switched.append(recompute_layers(model))
     )
     planned = plan(two())
     (arm, *_), words = planned.arms, planned.teacher.word_values()

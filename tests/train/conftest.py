@@ -66,6 +66,16 @@ def sft(model: Any, prefix: Sequence[int], examples: Sequence[Example]) -> torch
     return sft_loss(run_batch(model, prefix, examples))
 
 
+def trained(model: Any) -> dict[str, torch.Tensor]:
+    """A copy of what training changes."""
+    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def assert_bit_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
 class StoppedError(Exception):
     """Stands for a crash."""
 

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from tests.train.conftest import PREFIX, Load, StoppedError, crash_after, make_examples, run_training, sft
+from tests.train.conftest import (
+    PREFIX,
+    Load,
+    StoppedError,
+    assert_bit_equal,
+    crash_after,
+    make_examples,
+    run_training,
+    sft,
+    trained,
+)
 
 from emoloom.config import PARTS, Recipe
 from emoloom.errors import EmoLoomError
@@ -27,15 +37,6 @@ BOTH = pytest.mark.parametrize("recipe", [FULL, LORA], ids=["full", "lora"])
 
 def run(model: Any, recipe: Recipe, checkpoint: Path, **settings: Any) -> list[float]:
     return run_training(model, recipe, checkpoint, settings.pop("examples", EXAMPLES), **settings)
-
-
-def trained(model: Any) -> dict[str, torch.Tensor]:
-    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
-
-
-def assert_bit_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
-    assert one.keys() == other.keys()
-    assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from tests import tiny
+from tests.train.conftest import assert_bit_equal
 
 from emoloom.config import PARTS, Recipe
 from emoloom.contract.affect import AFFECT, ATOMS
@@ -110,11 +111,6 @@ def plainly(folder: Path, recipe: Recipe, steps: int) -> dict[str, torch.Tensor]
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
     return {name: p.detach().clone() for name, p in named.items()}
-
-
-def assert_bit_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
-    assert one.keys() == other.keys()
-    assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
 
 def test_without_regularizers_it_is_plain_fine_tuning_bit_for_bit(folder: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from tests import tiny
-from tests.train.conftest import PREFIX, Load, make_examples, run_training, sft
+from tests.train.conftest import PREFIX, Load, assert_bit_equal, make_examples, run_training, sft, trained
 
 from emoloom.config import PARTS, Recipe
 from emoloom.train.adapter import make_trainable
@@ -53,15 +53,6 @@ def gradients(model: Any) -> dict[str, torch.Tensor]:
     return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
 
-def weights(model: Any) -> dict[str, torch.Tensor]:
-    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
-
-
-def assert_bit_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
-    assert one.keys() == other.keys()
-    assert [name for name in one if not torch.equal(one[name], other[name])] == []
-
-
 @pytest.mark.parametrize("recipe", [FULL, LORA], ids=["full", "lora"])
 @pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
 def test_gradients_are_bit_equal_and_take_less_memory(architecture: str, recipe: Recipe, load: Load) -> None:
@@ -97,7 +88,7 @@ def test_a_step_that_does_not_fit_is_taken_again(load: Load, tmp_path: Path) -> 
     with watch(Kept(0.7 * before.most)) as after:
         assert run_training(thrifty, LORA, tmp_path / "thrifty", EXAMPLES) == losses
     assert after.refused == 1
-    assert_bit_equal(weights(thrifty), weights(plain))
+    assert_bit_equal(trained(thrifty), trained(plain))
 
 
 def test_gradients_of_a_step_that_did_not_fit_do_not_count(
@@ -117,7 +108,7 @@ def test_gradients_of_a_step_that_did_not_fit_do_not_count(
 
     monkeypatch.setattr("emoloom.train.objective.run_batch", short)
     assert run_training(thrifty, FULL, tmp_path / "thrifty", EXAMPLES) == losses
-    assert_bit_equal(weights(thrifty), weights(plain))
+    assert_bit_equal(trained(thrifty), trained(plain))
 
 
 def test_what_does_not_fit_even_so_fails(load: Load, tmp_path: Path) -> None:

@@ -65,11 +65,10 @@ def load(name: str, split: str, data_dir: Path | None = None, *, whole: bool = F
         reading = _read(corpus, split, data_dir)
         others = {} if whole else corpus.gives_way.get(split, {})
         draft = reading.draft.without({why: _read(corpus, other, data_dir).draft for why, other in others.items()})
+    if not draft.records and name.startswith(JSONL):
+        raise EmoLoomError("no usable row", where=reading.source, remedy=jsonl.WRITE_LINES)
     if not draft.records:
-        inside, remedy = f" in split {split}", "See `emoloom data check`."
-        if name.startswith(JSONL):
-            inside, remedy = "", jsonl.WRITE_LINES
-        raise EmoLoomError(f"no usable row{inside}", where=reading.source, remedy=remedy)
+        raise EmoLoomError(f"no usable row in split {split}", where=reading.source, remedy="See `emoloom data check`.")
     return draft.finish(name, split, sha256=reading.sha256, source=reading.source)
 
 

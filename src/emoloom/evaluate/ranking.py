@@ -25,11 +25,16 @@ def ranking_score(corpora: Sequence[Mapping[str, Estimate]], by: str = BOTH) -> 
     Raises:
         EmoLoomError: no corpus has labels or VAD, or what it is to be ranked by.
     """
-    kinds = [[corpus[kind] for corpus in corpora if kind in corpus] for kind in KINDS if by in (kind, BOTH)]
+    kinds = [[corpus[kind] for corpus in corpora if kind in corpus] for kind in kinds_of(by)]
     present = [mean_estimate(estimates) for estimates in kinds if estimates]
     if not present:
         raise nothing_to_rank_by(by)
     return mean_estimate(present)
+
+
+def kinds_of(by: str) -> tuple[str, ...]:
+    """Those of :data:`KINDS` that count in a ranking ``by`` one of them or both."""
+    return KINDS if by == BOTH else (by,)
 
 
 def nothing_to_rank_by(by: str, where: str = "") -> EmoLoomError:

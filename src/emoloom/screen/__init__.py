@@ -2,8 +2,8 @@
 
 In the order of the work:
 
-- settled before anything is written: ``corpora``, ``arms``, ``ground``, ``cells``, ``plan``; what it will cost: ``price``,
-  ``schedule``;
+- settled before anything is written: ``corpora``, ``arms``, ``ground``, ``cells``, ``plan``; what it will cost: ``rates``,
+  ``price``, ``schedule``;
 - carried out: ``run`` opens the folder, ``runner`` says which cell comes next and records it (``race``, ``budget``, ``memory``),
   ``worker`` does a cell's work with ``cell``, which alone joins training, decoding and scores;
 - what a cell does: ``baselines``, ``probe`` and ``features``; ``readout`` with ``suggest`` (drafts), ``refit``, ``tuning`` and

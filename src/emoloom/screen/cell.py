@@ -83,15 +83,9 @@ def fine_tune(
     until = pause.until if pause else total
     watching = examples(watched, prompter)
     ahead = seen_by(recipe, until, total, len(watching))
-    has_begun = False
 
     def advance(more: int, tokens: int) -> None:
-        nonlocal has_begun
-        if has_begun:
-            cost.trained_examples += more
-        else:
-            cost.resume_training(more)
-        has_begun = True
+        cost.trained(more)
         cost.examples += more
         cost.tokens += tokens
         progress(f"training {title}", more, ahead)

@@ -19,7 +19,7 @@ from emoloom.contract.taxonomy import GOEMOTIONS, convert, taxonomy
 from emoloom.data.load import JSONL, load, parse_place, splits_of
 from emoloom.data.splits import SPLITS, SplitReport, normalise
 from emoloom.errors import EmoLoomError
-from emoloom.evaluate.ranking import BOTH, KINDS, nothing_to_rank_by
+from emoloom.evaluate.ranking import KINDS, kinds_of, nothing_to_rank_by
 from emoloom.lexicon.teacher import Teacher
 from emoloom.mixture.flip import FLIP_SUFFIX, flip, flip_test_pairs
 from emoloom.store.files import digest
@@ -140,8 +140,8 @@ def load_corpora(config: ScreenConfig, teacher: Teacher, recipes: Sequence[Recip
     """
     evals = load_evals(config.eval, config.limit, config.seed, config.data_dir, teacher)
     judged = [record for e in evals for record in e.records if not e.pairs]
-    has = [any(record.labels for record in judged), any(record.vad for record in judged)]
-    if not any(there for kind, there in zip(KINDS, has, strict=True) if config.rank_by in (kind, BOTH)):
+    has = dict(zip(KINDS, (any(r.labels for r in judged), any(r.vad for r in judged)), strict=True))
+    if not any(has[kind] for kind in kinds_of(config.rank_by)):
         raise nothing_to_rank_by(config.rank_by, ", ".join(config.eval))
     held_out = {normalise(record.text) for e in evals for record in e.records}
     splits = [load(*place, config.data_dir) for place in _places(config.train, SPLITS[0])]

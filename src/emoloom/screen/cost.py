@@ -41,6 +41,7 @@ class Cost:
 
     def __post_init__(self) -> None:
         self._began: tuple[Work, float] | None = None
+        self._trains = False
 
     @classmethod
     def begun(cls, before: Mapping[str, Any]) -> Cost:
@@ -60,11 +61,17 @@ class Cost:
             self._lap()
             self._began = None
 
-    def resume_training(self, behind: int) -> None:
-        """A process begins to train, or goes on, with so many examples ``behind``: what a crash undid is done again and counts
-        once. A race's training counts from the rung before."""
-        self.trained_from = behind if self.trained_from is None else self.trained_from
-        self.trained_examples = min(self.trained_examples, behind - self.trained_from)
+    def trained(self, more: int) -> None:
+        """A training is told to have ``more`` examples behind it: at first all that its checkpoint holds, then each batch.
+
+        What a crash undid is done again and counts once; a race's training counts from the rung before.
+        """
+        if self._trains:
+            self.trained_examples += more
+            return
+        self._trains = True
+        self.trained_from = more if self.trained_from is None else self.trained_from
+        self.trained_examples = min(self.trained_examples, more - self.trained_from)
 
     def take_over(self, training: Cost) -> None:
         """Counts the training that led here as a part of this cell."""

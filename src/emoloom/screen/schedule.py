@@ -14,8 +14,9 @@ from emoloom.screen.budget import allow, candidates_of, ending, expected, leads_
 from emoloom.screen.cells import Cell
 from emoloom.screen.ground import PlannedModel
 from emoloom.screen.plan import Plan
-from emoloom.screen.price import TOO_LARGE, Price, Prices, Rates, calibrate
+from emoloom.screen.price import Price, Prices
 from emoloom.screen.race import Standing
+from emoloom.screen.rates import TOO_LARGE, Rates, calibrate
 from emoloom.store.run import RunFolder
 from emoloom.store.standing import CLOSING
 
