@@ -57,6 +57,26 @@ def test_sharded_weights_must_all_be_there(model_folder: Path) -> None:
         index.write_text(json.dumps({"weight_map": {"a": "model-1.safetensors", "b": absent}}))
         with pytest.raises(EmoLoomError, match="is missing"):
             check_folder(model_folder, trust_remote_code=False)
+    for broken in ({}, {"weight_map": ["model-1.safetensors"]}, {"weight_map": {"a": 1}}):
+        index.write_text(json.dumps(broken))
+        with pytest.raises(EmoLoomError, match="no weight_map"):
+            check_folder(model_folder, trust_remote_code=False)
+
+
+@pytest.mark.parametrize("weights", ["adapter_model.safetensors", "adapter_model.bin"])
+def test_an_adapter_beside_the_model_is_refused(model_folder: Path, weights: str) -> None:
+    (model_folder / weights).write_bytes(b"\x80")
+    check_folder(model_folder, trust_remote_code=False)
+    (model_folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(EmoLoomError, match="whether it is merged") as caught:
+        check_folder(model_folder, trust_remote_code=True)
+    assert "merge_and_unload" in caught.value.remedy
+
+
+def test_a_config_that_nests_too_deep_is_told(model_folder: Path) -> None:
+    (model_folder / "config.json").write_text("[" * 100_000)
+    with pytest.raises(EmoLoomError, match="not valid JSON"):
+        check_folder(model_folder, trust_remote_code=False)
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])

@@ -66,7 +66,7 @@ def test_no_run_and_lost_records_are_user_errors(emoloom: Emoloom, copy: RunFold
 def test_what_a_replay_found_before_it_stopped_is_told(
     emoloom: Emoloom, copy: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stops(*arguments: Any) -> int:
+    def stops(*arguments: Any, **_: object) -> int:
         arguments[-1](Finding("cells/x/replies.jsonl", "line 2", "record a replays as 'b', not 'c'"))
         raise EmoLoomError("cannot load the model", where="path:gone")
 

@@ -144,7 +144,7 @@ def test_every_reason_has_a_text() -> None:
 
 TOLERATED: dict[str, tuple[str, set[str]]] = {
     "exact": (GOOD, set()),
-    "white space around it": (f"\r\n {GOOD} \n", set()),
+    "white space around it": (f"\r\n {GOOD} \n", {"white_space"}),
     "a code fence": (f"```json\n{GOOD}\n```", {"surrounding_text"}),
     "a byte-order mark": (f"\ufeff{GOOD}", {"surrounding_text"}),
     "a brace before it": (f"{{ {GOOD}", {"surrounding_text"}),

@@ -197,6 +197,8 @@ def spellings(draw: st.DrawFn) -> Spelling:
     )
     if before.strip() or after.strip():
         repairs.add("surrounding_text")
+    elif before or after:
+        repairs.add("white_space")
     hundredths = tuple(round(100 * Fraction(number)) for number in numbers.values())
     expected = Values(tuple(sorted(labels, key=GOEMOTIONS.labels.index)), hundredths, " ".join(words))
     return Spelling(before + body + after, expected, frozenset(repairs))

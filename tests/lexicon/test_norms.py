@@ -58,13 +58,6 @@ def test_records_name_digest_and_longest_term(tmp_path: Path) -> None:
     assert Lexicon.read(path).name == "norms"
 
 
-def test_scale_argument_declares_and_overrides(tmp_path: Path) -> None:
-    path = write(tmp_path, "word,v,a,d\nsun,5,3,1\n")
-    assert Lexicon.read(path, scale=(1, 5)).entries["sun"] == (1.0, 0.5, 0.0)
-    path = write(tmp_path, "# scale: 1..9\nword,v,a,d\nsun,5,3,1\n")
-    assert Lexicon.read(path, scale=(1, 5)).entries["sun"] == (1.0, 0.5, 0.0)
-
-
 def test_centre_and_spread_are_mean_and_population_deviation(tmp_path: Path) -> None:
     lexicon = Lexicon.read(write(tmp_path, "a\t0.1\t0.5\t0.2\nb\t0.4\t0.5\t0.9\nc\t0.7\t0.5\t0.3\n"))
     axes = list(zip(*lexicon.entries.values(), strict=True))

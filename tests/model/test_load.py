@@ -111,6 +111,10 @@ def broken_tokenizer(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{")
 
 
+def no_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text('{"added_tokens": [], "model": {"type": "Abacus"}}')
+
+
 def test_a_model_that_reads_to_the_right_is_refused(tmp_path: Path) -> None:
     folder = tiny.make_model(tmp_path, "bert", intermediate_size=64)
     with pytest.raises(EmoLoomError, match="its logits depend on tokens that come after"):
@@ -194,6 +198,7 @@ def test_context_shorter_than_the_prompt_is_refused(folder: Path) -> None:
         (broken_config, "config.json"),
         (without_tokenizer, "tokenizer"),
         (broken_tokenizer, "line 1"),
+        (no_tokenizer, "did not match any variant"),
     ],
 )
 def test_damaged_folder_is_refused(folder: Path, damage: Damage, message: str) -> None:
@@ -202,6 +207,23 @@ def test_damaged_folder_is_refused(folder: Path, damage: Damage, message: str) -
         tiny.load_tiny(folder)
     assert str(caught.value).startswith("tiny: cannot load the model: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        [{"name": name, "template": tiny.CHAT_TEMPLATE} for name in ("rag", "tools")],
+        "{{ 1 + messages[0].content }}",
+    ],
+)
+def test_a_chat_template_that_cannot_be_used_is_refused(folder: Path, template: object) -> None:
+    for file in folder.glob("*.jinja"):
+        file.unlink()
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": template}))
+    with pytest.raises(EmoLoomError, match="the chat template fails") as caught:
+        tiny.load_tiny(folder)
+    assert caught.value.where == str(folder)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,10 +19,11 @@ from emoloom.contract.record import Request
 from emoloom.errors import EmoLoomError
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import Teacher
-from emoloom.screen import single
+from emoloom.screen import reopen, single
 from emoloom.screen.ground import lexicon_identity
 from emoloom.screen.readout import Answer, Written
 from emoloom.screen.single import Opened, evaluate_model, open_model, predict_lines, read_requests
+from emoloom.screen.verify import replay
 from emoloom.store.run import RunFolder
 
 GOOD = '{"labels":["joy"],"vad":{"v":0.95,"a":0.70,"d":0.65},"rationale":"délight"}'
@@ -123,6 +125,30 @@ def test_the_runs_replies_are_predicted_again(finished: RunFolder, data: Path) -
     requests = [Request(id=f"mine-{n}", text=row["text"]) for n, row in enumerate(rows, 1) if f"mine-{n}" in texts]
     predicted = [json.loads(line) for line in predict_lines(opened, requests, no_progress)]
     assert {line["id"]: line["reply"] for line in predicted} == texts
+
+
+@pytest.fixture
+def trusting(finished: RunFolder, tmp_path: Path) -> RunFolder:
+    """A run that says that it trusted its models' own code."""
+    run = RunFolder(Path(shutil.copytree(finished.path, tmp_path / "run")))
+    manifest = run.read_json("manifest.json")
+    manifest["config"]["trust_remote_code"] = True
+    run.write_json("manifest.json", manifest)
+    return run
+
+
+def test_a_run_cannot_itself_have_its_models_code_trusted(trusting: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(reopen, "load_model", lambda name, *_, **__: loaded.append(name))
+    with pytest.raises(EmoLoomError, match="pass --trust-remote-code"):
+        open_model(None, trusting.path, None, quiet)
+    with pytest.raises(EmoLoomError, match="pass --trust-remote-code"):
+        replay(trusting, 1, random.Random(0), None, no_progress, quiet, lambda _: None)
+    assert not loaded
+
+
+def test_a_run_whose_models_are_trusted_is_opened(trusting: RunFolder, model: Path) -> None:
+    assert open_model(None, trusting.path, None, quiet, trust=True).candidate.name == f"path:{model}"
 
 
 def test_what_cannot_be_opened_is_said(finished: RunFolder, model: Path, tmp_path: Path) -> None:

@@ -76,6 +76,12 @@ def test_added_links_and_empty_folders_are_found(run: RunFolder, tmp_path: Path)
     assert {finding.file for finding in check(run.path).findings} == {"empty", "cells/link"}
 
 
+@pytest.mark.parametrize("name", ["journal.jsonl", "seal.jsonl"])
+def test_a_line_that_nests_too_deep_is_found(run: RunFolder, name: str) -> None:
+    (run.path / name).write_text("[" * 100_000 + "\n")
+    assert (name, "line 1", "the line is damaged") in {(f.file, f.place, f.problem) for f in check(run.path).findings}
+
+
 def test_a_folder_in_place_of_a_file_is_found(run: RunFolder) -> None:
     (run.path / "journal.jsonl").unlink()
     (run.path / "journal.jsonl").mkdir()

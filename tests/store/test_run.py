@@ -62,6 +62,30 @@ def test_another_plan_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     assert files(tmp_path) == before
 
 
+@pytest.mark.parametrize("name", ["report.html", "journal.jsonl", "other/manifest.json", ".hidden"])
+def test_a_folder_of_other_things_is_refused_and_stays_as_it_is(tmp_path: Path, name: str) -> None:
+    run = RunFolder(tmp_path / "mine")
+    file = run.path / name
+    file.parent.mkdir(parents=True)
+    file.write_text("torn")
+    (run.path / "other" / ".report.html.x.partial").mkdir(parents=True)
+    before = files(tmp_path)
+    with pytest.raises(EmoLoomError, match="no run, but other files") as caught, run.opened(PLAN):
+        pass
+    assert "--out" in caught.value.remedy
+    assert files(tmp_path) == before
+    assert (run.path / "other" / ".report.html.x.partial").exists()
+
+
+def test_a_run_that_was_killed_while_it_wrote_its_plan_begins_anew(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    (run.path / ".manifest.json.abc.partial").mkdir(parents=True)
+    with run.opened(PLAN) as journal:
+        journal.record("plan")
+    assert set(files(run.path)) == {"manifest.json", "journal.jsonl"}
+    assert not run.partials()
+
+
 def test_a_damaged_manifest_is_refused(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     with run.opened(PLAN):
@@ -234,7 +258,9 @@ def test_runs_are_found_by_their_manifest(tmp_path: Path) -> None:
 
 def test_what_the_system_refuses_is_a_user_error_that_names_the_file(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
-    (tmp_path / "run" / "journal.jsonl").mkdir(parents=True)
+    with run.opened(PLAN):
+        pass
+    (run.path / "journal.jsonl").mkdir()
     with pytest.raises(EmoLoomError, match="Is a directory") as caught, run.opened(PLAN):
         pass
     assert caught.value.where == str(run.path / "journal.jsonl")
@@ -243,6 +269,8 @@ def test_what_the_system_refuses_is_a_user_error_that_names_the_file(tmp_path: P
 
 def test_a_failed_cell_says_why_and_keeps_no_scratch(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
+    with run.opened(PLAN):
+        pass
     cell = run.cell("a" * 64)
     assert cell.failure() is None
     cell.scratch.mkdir(parents=True)

@@ -19,11 +19,13 @@ CODE_FILES = ("*.py",)
 """Files that can change results once remote code is trusted."""
 
 _CONFIGS = ("config.json", "tokenizer_config.json")
+_ADAPTER = "adapter_config.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def check_folder(folder: Path, *, trust_remote_code: bool) -> None:
-    """Refuse a folder that is no model, that holds its weights as pickles alone or that wants to run its own code.
+    """Refuse a folder that is no model, that holds its weights as pickles alone, that holds an adapter beside them or that wants
+    to run its own code.
 
     Raises:
         EmoLoomError: naming the file and what to do.
@@ -35,6 +37,13 @@ def check_folder(folder: Path, *, trust_remote_code: bool) -> None:
             "the folder has no config.json",
             where=str(folder),
             remedy="Name the folder that save_pretrained wrote model and tokenizer to.",
+        )
+    if (folder / _ADAPTER).exists():
+        # transformers would put it on unasked, from a pickle if need be, and a second time where it is merged.
+        raise EmoLoomError(
+            "an adapter lies beside the model, which does not say whether it is merged into it",
+            where=str(folder / _ADAPTER),
+            remedy="If it is, move its files away; if not, merge it (peft: merge_and_unload) and save the model anew.",
         )
     check_code(folder, trust_remote_code=trust_remote_code)
     _check_weights(folder)
@@ -97,7 +106,10 @@ def _check_weights(folder: Path) -> None:
         if not (folder / "model.safetensors").is_file():
             raise _no_safetensors(folder)
         return
-    for shard in sorted(set(_read_object(index).get("weight_map", {}).values())):
+    shards = _read_object(index).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
+        raise EmoLoomError("no weight_map in it", where=str(index), remedy="Download the model again.")
+    for shard in sorted(set(shards.values())):
         if shard != Path(shard).name or not (folder / shard).is_file():
             raise EmoLoomError(f"the shard {shard!r} is missing", where=str(index), remedy="Download the model again.")
 
@@ -121,7 +133,7 @@ def _no_safetensors(folder: Path) -> EmoLoomError:
 def _read_object(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EmoLoomError(f"not valid JSON ({error})", where=str(path), remedy="Download the model again.") from error
     if not isinstance(content, dict):
         raise EmoLoomError("not a JSON object", where=str(path), remedy="Download the model again.")

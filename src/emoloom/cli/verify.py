@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from emoloom.cli import options
 from emoloom.errors import EmoLoomError
 
 DIFFERS = 1
@@ -22,6 +23,7 @@ def verify(
     data_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder that holds the corpora; $EMOLOOM_DATA by default.")
     ] = None,
+    trust_remote_code: options.TrustRemoteCode = None,
 ) -> None:
     """Check the hash chain and every file of a finished run, then replay some replies with the reference decoder.
 
@@ -43,7 +45,14 @@ def verify(
         try:
             with TerminalProgress() as progress:
                 done = decode_anew(
-                    RunFolder(run), replay, random.Random(), data_dir, progress, progress.say, findings.append
+                    RunFolder(run),
+                    replay,
+                    random.Random(),
+                    data_dir,
+                    progress,
+                    progress.say,
+                    findings.append,
+                    trust=bool(trust_remote_code),
                 )
             replayed = f"{done} {'reply' if done == 1 else 'replies'} replayed"
         except EmoLoomError as error:

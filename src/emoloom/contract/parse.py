@@ -219,11 +219,13 @@ def _read_rationale(value: object) -> str | Failure:
 
 def _repairs(text: str, raw: str, value: _Object, reply: Reply) -> tuple[Repair, ...]:
     repairs: list[Repair] = []
-    if text.strip() != raw:
+    around = text.strip() != raw
+    if around:
         repairs.append("surrounding_text")
     labels, vad, rationale = (value.get(key) for key in ("labels", "vad", "rationale"))
     assert isinstance(vad, _Object)
-    if re.search(r"\s", _STRING.sub("", raw)) or rationale != reply.rationale:
+    spaced = re.search(r"\s", _STRING.sub("", raw)) or (text != raw and not around)
+    if spaced or rationale != reply.rationale:
         repairs.append("white_space")
     if value.keys() != ("labels", "vad", "rationale") or vad.keys() != ("v", "a", "d"):
         repairs.append("key_order")

@@ -1,4 +1,4 @@
-"""Corpora in parquet form from the Hugging Face hub, at a commit that is always named in the report."""
+"""Corpora in parquet form from the Hugging Face hub, at a commit that every run's manifest names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emoloom.data.corpus import HubSource
-from emoloom.data.splits import Draft
+from emoloom.data.splits import HUB, Draft
 from emoloom.errors import EmoLoomError
 
 
@@ -21,7 +21,7 @@ def read(hub: HubSource, split: str) -> tuple[Draft, str, str]:
     path = download(hub, split)
     # The hub's cache keeps a file under snapshots/<commit>/<path in the repository>.
     commit = path.parents[len(Path(hub.files[split]).parts) - 1].name
-    source = f"hf://datasets/{hub.repo}@{commit}/{hub.files[split]}"
+    source = f"{HUB}datasets/{hub.repo}@{commit}/{hub.files[split]}"
     draft = hub.records(rows(path, hub.columns), split)
     return draft, hashlib.sha256(path.read_bytes()).hexdigest(), source
 
@@ -37,7 +37,7 @@ def download(hub: HubSource, split: str) -> Path:
         path = hf_hub_download(hub.repo, hub.files[split], repo_type="dataset", revision=hub.revision)
     except (OSError, ValueError, EntryNotFoundError, HTTPError) as error:
         problem = f"cannot download {hub.files[split]}: {error}"
-        raise EmoLoomError(problem, where=f"hf://datasets/{hub.repo}@{hub.revision}") from error
+        raise EmoLoomError(problem, where=f"{HUB}datasets/{hub.repo}@{hub.revision}") from error
     return Path(path)
 
 

@@ -11,6 +11,9 @@ from emoloom.contract.record import Record
 
 SPLITS = ("train", "dev", "test")
 
+HUB = "hf://"
+"""How the address of a file on the Hugging Face hub begins."""
+
 GivesWay = Mapping[str, Mapping[str, str]]
 """For each split, the splits whose texts it must not contain, by the reason that is given for dropping a row."""
 
@@ -37,7 +40,7 @@ class SplitReport:
     source: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The report without the place, which differs between machines, ready for JSON."""
+        """The report, ready for JSON, without a place on this machine; one on the hub is told as ``hub``."""
         return {
             "corpus": self.corpus,
             "split": self.split,
@@ -45,6 +48,7 @@ class SplitReport:
             "rows_kept": self.rows_kept,
             "dropped": dict(self.dropped),
             "sha256": self.sha256,
+            **({"hub": self.source} if self.source.startswith(HUB) else {}),
         }
 
 

@@ -19,7 +19,7 @@ import torch
 
 from emoloom.decode.reference import Constraint, Cursor, forbid, next_logits
 from emoloom.model.forward import is_packed, packed_logits
-from emoloom.model.packing import PACK_TOKENS, Branch, fullest, pack
+from emoloom.model.packing import LOGITS, PACK_TOKENS, Branch, fullest, pack
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,6 @@ _SELF_TESTED = 8
 _SELF_TEST_BRANCH, _SELF_TEST_ROWS = 3, 1024
 # Replies that are begun in one round: drafts are better once others have been finished.
 ADMITTED = 16
-# Logits that one forward may give where drafts and branches take all the room they have, 4 GiB in float32: some vocabularies
-# are large.
-LOGITS = 2**30
 
 
 @dataclass

@@ -100,7 +100,7 @@ class Lexicon:
         return v, a, d
 
     @classmethod
-    def read(cls, path: Path | str, *, name: str | None = None, scale: Scale | None = None) -> Lexicon:
+    def read(cls, path: Path | str, *, name: str | None = None) -> Lexicon:
         """Reads a norms file, recognising its format by content.
 
         An NRC-VAD file without a header is v2.1 (-1..1) when any value is negative and v1 (0..1) otherwise. Of
@@ -110,7 +110,6 @@ class Lexicon:
         Args:
             path: the file, UTF-8.
             name: the lexicon's name; the file's stem by default.
-            scale: (lowest, highest) rating, in place of the one that the file declares or its format implies.
 
         Raises:
             EmoLoomError: the file is missing, empty, of unknown format or undeclared scale, or has a value that is no
@@ -124,7 +123,7 @@ class Lexicon:
             raise EmoLoomError(f"cannot read the lexicon: {error.strerror}", where=str(path)) from error
         except UnicodeDecodeError as error:
             raise EmoLoomError(f"not UTF-8 at byte {error.start}", where=str(path), remedy="Convert it.") from error
-        entries = _entries(_table(text, path), scale, path)
+        entries = _entries(_table(text, path), path)
         max_words = max(len(term.split()) for term in entries)
         return cls(name or path.stem, entries, max_words, hashlib.sha256(content).hexdigest())
 
@@ -134,8 +133,8 @@ def normalise_term(term: str) -> str:
     return " ".join(term.lower().replace("’", "'").split())
 
 
-def _entries(table: _Table, scale: Scale | None, path: Path) -> dict[str, Vad]:
-    low, high = scale or table.scale or _undeclared(path)
+def _entries(table: _Table, path: Path) -> dict[str, Vad]:
+    low, high = table.scale or _undeclared(path)
     if not low < high:
         raise EmoLoomError(f"scale {low:g}..{high:g} is empty", where=str(path), remedy="Give it as LOW..HIGH.")
     entries: dict[str, Vad] = {}

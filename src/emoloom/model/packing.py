@@ -13,6 +13,9 @@ ALIGN = 16
 PACK_TOKENS = 4096
 """Own tokens in a forward, drafts aside: so many that the prefix hardly counts, so few that memory stays small."""
 
+LOGITS = 2**30
+"""Logits that one forward may give, 4 GiB in float32: some vocabularies are large."""
+
 
 def align(length: int) -> int:
     """``length`` rounded up to a multiple of :data:`ALIGN`."""

@@ -101,7 +101,7 @@ class Prompter:
             rendered = self.tokenizer.apply_chat_template(
                 [message], tokenize=False, add_generation_prompt=True, date_string=_DATE, strftime_now=lambda _: _DATE
             )
-        except TemplateError as error:
+        except (TemplateError, ValueError, TypeError) as error:
             raise self._bad_template(f"the chat template fails: {error}") from error
         head, mark, tail = rendered.partition(_MARK)
         if not mark:
@@ -138,7 +138,7 @@ class Prompter:
         messages = [{"role": "user", "content": ""}, {"role": "assistant", "content": _MARK}]
         try:
             rendered = self.tokenizer.apply_chat_template(messages, tokenize=False)
-        except (TemplateError, TypeError):
+        except (TemplateError, ValueError, TypeError):
             # It need not be able to render what an assistant says.
             return None
         behind = self._encode(rendered.partition(_MARK)[2], special=True)

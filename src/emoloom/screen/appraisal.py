@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ _SEED = 0
 _MAIN = "isear"
 _WEIGHTS, _CARD = "verifier.safetensors", "card.json"
 # What decides a verifier beside the corpora: how they are read, how it is fitted and judged.
-_CODE = ("data/*.py", "lexicon/appraisal*.py", "screen/appraisal*.py")
+_CODE = ("contract/*.py", "data/*.py", "lexicon/appraisal*.py", "screen/appraisal*.py")
+_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 
 def load_verifier(
@@ -68,7 +70,11 @@ def build(data_dir: Path | None = None, say: Say = silent, *, without: Collectio
     main = next((corpus for corpus in published if corpus.name == _MAIN), None) or load_starter()
     others = [corpus for corpus in published if corpus is not main]
     sources = [(corpus.name, corpus.report.sha256) for corpus in (main, *others)]
-    key = digest({"code": code_digest(*_CODE), "sources": sources})[:16]
+    # Which rows of a file are kept depends on other files, too.
+    texts = [digest([row.text for row in corpus.rows]) for corpus in (main, *others)]
+    libraries = {name: version(name) for name in _LIBRARIES}
+    made_of = {"code": code_digest(*_CODE), "libraries": libraries, "sources": sources, "texts": texts}
+    key = digest(made_of)[:16]
 
     def write(folder: Path) -> None:
         say(f"fitting the appraisal verifier on {', '.join(name for name, _ in sources)}")

@@ -30,7 +30,7 @@ _KERNELS = (
     "NVIDIA_TF32_OVERRIDE",
 )
 # Packages whose code shows results but cannot change them.
-_SHOWS = ("cli", "report", "export")
+_SHOWS = ("cli", "report")
 
 
 @cache

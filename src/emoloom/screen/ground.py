@@ -9,11 +9,12 @@ from typing import Any
 import torch
 
 from emoloom.assets.cache import Say
+from emoloom.assets.folder import fingerprint
 from emoloom.assets.models import LocalModel, resolve
 from emoloom.assets.specs import parse_spec
 from emoloom.config import ScreenConfig
 from emoloom.contract.taxonomy import GOEMOTIONS
-from emoloom.errors import EmoLoomError, unknown_name
+from emoloom.errors import CandidateError, EmoLoomError, unknown_name
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import UNFITTED, Teacher
 from emoloom.model.labelling import FirstLabel
@@ -21,6 +22,7 @@ from emoloom.model.load import MAX_NEW_TOKENS, Candidate, load_candidate, load_p
 from emoloom.model.prompts import Prompter
 from emoloom.screen.arms import Arm
 from emoloom.screen.corpora import Corpora, corpora_named, load_corpora
+from emoloom.screen.readout import make_grammar
 from emoloom.store.files import digest
 from emoloom.train.collate import examples
 
@@ -55,9 +57,19 @@ class PlannedModel:
         }
 
     def load(self) -> Candidate:
-        """The model itself, fresh from its files."""
+        """The model itself, fresh from its files.
+
+        Raises:
+            CandidateError: it cannot be loaded, or its files are others than when the plan was made.
+        """
         local = self.local
         trust = local.trust_remote_code
+        if fingerprint(local.folder, trust_remote_code=trust) != local.fingerprint:
+            raise CandidateError(
+                "the model's files have changed since the run was planned",
+                where=self.spec,
+                remedy="Keep what is screened in a folder that nobody writes to.",
+            )
         return load_candidate(local.name, local.folder, self.prompter, dtype=self.dtype, trust_remote_code=trust)
 
 
@@ -114,9 +126,11 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
             local = resolve(spec, trust_remote_code=config.trust_remote_code, say=say)
             trust = local.trust_remote_code
             prompter = load_prompter(local.name, local.folder, GOEMOTIONS, trust_remote_code=trust)
+            # A tokenizer whose tokens cannot be followed would end the run only when its turn comes.
             if "scored" in config.readout or any(recipe.follows_replies for recipe in recipes):
-                # A tokenizer whose tokens cannot be followed would end the run only when its turn comes.
                 FirstLabel(prompter, GOEMOTIONS, torch.device("cpu"))
+            if "constrained" in config.readout:
+                make_grammar(prompter)
             cut = _cut(prompter, corpora)
             if cut.texts:
                 say(f"{spec}: {told_cut(cut.texts)}")

@@ -13,10 +13,9 @@ from typing import Any
 import torch
 
 from emoloom.contract.record import Record
-from emoloom.decode.fast import LOGITS
 from emoloom.model.forward import packed_logits
 from emoloom.model.load import Candidate
-from emoloom.model.packing import PACK_TOKENS, pack, packfuls
+from emoloom.model.packing import LOGITS, PACK_TOKENS, pack, packfuls
 from emoloom.screen.arms import Arm
 from emoloom.screen.memory import peak_memory, reset_peak_memory
 from emoloom.train.adapter import make_trainable

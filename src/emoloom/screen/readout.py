@@ -25,6 +25,7 @@ from emoloom.model.heads import LinearHeads
 from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
 from emoloom.model.packing import fullest
+from emoloom.model.prompts import Prompter
 from emoloom.screen.suggest import Suggester
 from emoloom.screen.tuning import choose
 
@@ -157,9 +158,9 @@ def score_requests(
             yield start + index, np.array(log_odds), vad
 
 
-def make_grammar(candidate: Candidate) -> Grammar:
-    """The contract's grammar in the candidate's tokens; raises as :class:`~emoloom.decode.constrain.Grammar`."""
-    return Grammar(candidate.prompter, GOEMOTIONS, max_new_tokens=MAX_NEW_TOKENS)
+def make_grammar(prompter: Prompter) -> Grammar:
+    """The contract's grammar in a candidate's tokens; raises as :class:`~emoloom.decode.constrain.Grammar`."""
+    return Grammar(prompter, GOEMOTIONS, max_new_tokens=MAX_NEW_TOKENS)
 
 
 def bit_equal(candidate: Candidate, requests: Sequence[Request]) -> bool:

@@ -27,6 +27,8 @@ from emoloom.store.run import MANIFEST, CellFolder, RunFolder
 class Reopened:
     """A run, with what its manifest names.
 
+    A run may come from anybody: that it trusted a model's own Python code is no reason to run that code here. ``trust`` is.
+
     Attributes:
         run: its folder.
         manifest: as it was written.
@@ -37,8 +39,9 @@ class Reopened:
         EmoLoomError: there is no run in the folder, or it is another version's.
     """
 
-    def __init__(self, run: RunFolder) -> None:
+    def __init__(self, run: RunFolder, *, trust: bool = False) -> None:
         self.run = run
+        self._trust = trust
         self.manifest: Mapping[str, Any] = run.read_json(MANIFEST)
         self.config = _config(self.manifest["config"], str(run.path / MANIFEST))
         self.cells = [Cell(**cell) for cell in self.manifest["cells"]]
@@ -73,8 +76,15 @@ class Reopened:
         """The model that gave a cell's answers: as it is, or as the cell's arm had trained it by then.
 
         Raises:
-            EmoLoomError: it cannot be had, or it or its prompt is not the one that the run used.
+            EmoLoomError: it cannot be had, or it or its prompt is not the one that the run used, or the run trusts code that is
+                not trusted here.
         """
+        if self.config.trust_remote_code and not self._trust:
+            raise EmoLoomError(
+                "the run trusts Python code that models bring, which can do anything on this machine",
+                where=f"{cell.candidate} in {self.run.path / MANIFEST}",
+                remedy="Read that code; if you trust it, pass --trust-remote-code.",
+            )
         known = next(c for c in self.manifest["candidates"] if c["name"] == cell.candidate)
         trust, dtype = self.config.trust_remote_code, self.config.dtype
         base = load_model(

@@ -53,8 +53,7 @@ class Opened:
 def open_model(model: str | None, run: Path | None, readout: str | None, say: Say, *, trust: bool = False) -> Opened:
     """The model of a spec; or, with ``run``, the best fine-tuned candidate of that run (or the one called ``model``).
 
-    It is asked by ``readout``: by default ``free``, or the run's first. A run says itself whether it trusts a model's own code;
-    ``trust`` says so of a spec.
+    It is asked by ``readout``: by default ``free``, or the run's first. ``trust`` lets a model's own Python code run.
 
     Raises:
         EmoLoomError: neither is given, something of it cannot be had, or it cannot be asked so.
@@ -62,7 +61,7 @@ def open_model(model: str | None, run: Path | None, readout: str | None, say: Sa
     if readout is not None and readout not in get_args(ReadoutName):
         raise unknown_name("readout", readout, get_args(ReadoutName))
     if run is not None:
-        return _open_trained(model, RunFolder(run), readout, say)
+        return _open_trained(model, Reopened(RunFolder(run), trust=trust), readout, say)
     if model is None:
         raise EmoLoomError("no model is given", remedy="Pass --model SPEC, or --run DIR of a finished screening.")
     if readout == "scored":
@@ -74,9 +73,8 @@ def open_model(model: str | None, run: Path | None, readout: str | None, say: Sa
     return Opened(load_model(model, say, trust=trust), load_teacher(None), READERS_MEAN, readout or "free")
 
 
-def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say: Say) -> Opened:
-    run = Reopened(folder)
-    name = _winner(folder, model)
+def _open_trained(model: str | None, run: Reopened, readout: str | None, say: Say) -> Opened:
+    name = _winner(run.run, model)
     readouts = {cell.readout: cell for cell in run.cells if (cell.candidate, cell.stage) == (name, "tuned")}
     candidate = run.candidate(next(iter(readouts.values())), say)
     v, a, d = run.manifest["constant_vad"]
@@ -86,7 +84,7 @@ def _open_trained(model: str | None, folder: RunFolder, readout: str | None, say
     if "scored" not in readouts or run.folder(readouts["scored"]).metrics() is None:
         raise EmoLoomError(
             "this run has no scored answers, and so no thresholds",
-            where=str(folder.path),
+            where=str(run.run.path),
             remedy="Screen with --readout scored and enough budget for it, or use free.",
         )
     return replace(opened, scored=run.folder(readouts["scored"]))
@@ -175,5 +173,5 @@ def _readout(opened: Opened, requests: Sequence[Request]) -> Readout:
     if opened.scored is not None:
         return scored_readout(opened.candidate, opened.scored, suggester, alone=False).tested(requests)
     equal = bit_equal(opened.candidate, requests)
-    grammar = make_grammar(opened.candidate) if opened.readout == "constrained" else None
+    grammar = make_grammar(opened.candidate.prompter) if opened.readout == "constrained" else None
     return Written(opened.candidate, suggester, not equal, grammar)

@@ -45,11 +45,14 @@ def replay(
     progress: Progress,
     say: Say,
     found: Callable[[Finding], None],
+    *,
+    trust: bool = False,
 ) -> int:
     """Decodes at most ``n`` of the run's replies anew, each alone and token by token, drawn from all models' cells alike.
 
     Args:
         found: told of each that comes out otherwise, at once.
+        trust: let Python code run that the run's models bring.
 
     Returns:
         How many were replayed.
@@ -57,7 +60,7 @@ def replay(
     Raises:
         EmoLoomError: the records or a model are not to be had, or are not those of the run.
     """
-    opened = Reopened(run)
+    opened = Reopened(run, trust=trust)
     drawn = _draw(opened, n, rng)
     if not drawn:
         return 0
@@ -118,7 +121,7 @@ def _answers(opened: Reopened, cell: Cell, records: Sequence[Record], say: Say) 
         readout = scored_readout(candidate, opened.folder(cell), Suggester((), opened.teacher), alone=True)
         yield from (answer for record in records for _, answer in readout.answers([record]))
         return
-    grammar = make_grammar(candidate) if cell.readout == "constrained" else None
+    grammar = make_grammar(candidate.prompter) if cell.readout == "constrained" else None
     yield from (_written(candidate, record, grammar) for record in records)
 
 

@@ -142,7 +142,7 @@ class Worker:
                 prepare_scoring(candidate, folder, fitted, tune, progress=self._progress, cost=cost)
             scored = scored_readout(candidate, folder, self._suggester, alone=False).tested(records)
             return scored, not scored.alone
-        grammar = make_grammar(candidate) if cell.readout == "constrained" else None
+        grammar = make_grammar(candidate.prompter) if cell.readout == "constrained" else None
         equal = bit_equal(candidate, records)
         written = Written(candidate, self._suggester, not equal, grammar, cost.counts, self._tick)
         return written, equal

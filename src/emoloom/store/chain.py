@@ -63,7 +63,7 @@ def _checked(raw: bytes, previous: str, where: str) -> Line:
         line = json.loads(raw)
         unhashed = {key: value for key, value in line.items() if key != "hash"}
         intact = spelled(line) == raw + b"\n" and line["hash"] == digest(unhashed) and line["previous"] == previous
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, RecursionError) as error:
         raise EmoLoomError("the line is damaged", where=where, remedy=remedy) from error
     if not intact:
         raise EmoLoomError("the hash chain is broken", where=where, remedy=remedy)

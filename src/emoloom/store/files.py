@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,8 +87,6 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 def sync(path: Path) -> None:
     """Makes a file's content, or the names inside a folder, durable."""
-    if sys.platform == "win32" and path.is_dir():
-        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -46,11 +46,6 @@ class Journal:
         return f"{place}: the last line was cut short; its {len(torn)} bytes are set aside in {file.name}"
 
     @property
-    def events(self) -> list[dict[str, Any]]:
-        """What is on record."""
-        return [body(line) for line in self._lines]
-
-    @property
     def ahead(self) -> dict[str, Any] | None:
         """The event that an earlier process recorded at this place; None where there is none yet."""
         return body(self._lines[self._next]) if self._next < len(self._lines) else None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -20,9 +20,6 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         EmoLoomError: another process holds it, or the lock cannot be written.
     """
-    if sys.platform == "win32":
-        yield
-        return
     lock = _lock_file(folder)
     with _held(lock, folder) as handle:
         handle.truncate(0)
@@ -36,10 +33,6 @@ def locked(folder: Path) -> Iterator[None]:
 
 def holder(folder: Path) -> str | None:
     """The number of the process that holds ``folder``; None if nobody does."""
-    if sys.platform == "win32":
-        return None
-    import fcntl
-
     try:
         with _lock_file(folder).open(encoding="ascii") as handle:
             try:
@@ -59,8 +52,6 @@ def _lock_file(folder: Path) -> Path:
 
 def _held(lock: Path, folder: Path) -> TextIO:
     """The lock file, opened and locked."""
-    import fcntl
-
     while True:
         try:
             handle = lock.open("a+", encoding="ascii")

@@ -176,10 +176,11 @@ class RunFolder:
         """Nothing, where the folder is new or holds this plan.
 
         Raises:
-            EmoLoomError: it holds another.
+            EmoLoomError: it holds another, or something else.
         """
         file = self.path / MANIFEST
         if not file.exists():
+            self._require_empty()
             return
         theirs, ours = planned(_read_json(file)), planned(json.loads(readable_json(manifest)))
         if digest(theirs) != digest(ours):
@@ -188,6 +189,16 @@ class RunFolder:
                 where=str(self.path),
                 remedy="Give the settings, --lexicon (or none) and --data-dir (or $EMOLOOM_DATA) that it was begun with, or "
                 "choose another --out.",
+            )
+
+    def _require_empty(self) -> None:
+        begun = f".{MANIFEST}.*{PARTIAL}"
+        found = sorted(self.path.iterdir()) if self.path.exists() else []
+        if others := [path.name for path in found if not path.match(begun)]:
+            raise EmoLoomError(
+                f"this folder holds no run, but other files, {others[0]} for one",
+                where=str(self.path.absolute()),
+                remedy="Choose a new folder for --out.",
             )
 
     def _sweep(self) -> None:
@@ -200,7 +211,8 @@ class RunFolder:
 
     def partials(self) -> list[Path]:
         """The folders in which a crash left half a file."""
-        return list(self.path.rglob(f".*{PARTIAL}"))
+        pattern = f".*{PARTIAL}"
+        return [*self.path.glob(pattern), *(self.path / _CELLS).rglob(pattern)]
 
     def scratches(self) -> list[Path]:
         """The scratch folders of all cells."""
@@ -321,5 +333,5 @@ def _read_text(path: Path) -> str:
 def _parse_json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EmoLoomError(f"not JSON: {error}", where=where, remedy=_RESTORE) from error
