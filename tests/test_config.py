@@ -122,7 +122,9 @@ def test_a_bad_value_is_named_with_its_place(file: Path, line: str, key: str) ->
     assert re.search(key, refused(file, f"model: [pypi:a]\n{line}\n"))
 
 
-@pytest.mark.parametrize("text", ["model: [a", "a: b: c", "\tmodel: x", "!!python/object/apply:os.getcwd []"])
+@pytest.mark.parametrize(
+    "text", ["model: [a", "a: b: c", "\tmodel: x", "!!python/object/apply:os.getcwd []", "out: 2026-11-31"]
+)
 def test_what_is_not_yaml_is_said_to_be_so(file: Path, text: str) -> None:
     message = refused(file, text)
     assert "not YAML" in message

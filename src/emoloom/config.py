@@ -243,7 +243,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise EmoLoomError(f"cannot read: {error.strerror}", where=str(path), remedy="Check --config.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise EmoLoomError(f"not YAML: {error}", where=str(path), remedy="See docs/configuration.md.") from error
     if not isinstance(content or {}, dict):
         raise EmoLoomError("not a mapping of settings", where=str(path), remedy="Write lines like `train: [starter]`.")

@@ -73,6 +73,29 @@ def test_an_adapter_beside_the_model_is_refused(model_folder: Path, weights: str
     assert "merge_and_unload" in caught.value.remedy
 
 
+def test_front_matter_that_is_no_yaml_is_told(model_folder: Path) -> None:
+    for front_matter in ("license: 2023-02-30", "license: " + "[" * 5000):
+        (model_folder / "README.md").write_text(f"---\n{front_matter}\n---\n")
+        with pytest.raises(EmoLoomError, match="not valid YAML"):
+            stated_licence(model_folder)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "src/modeling.Model",
+        "/tmp/modeling.Model",
+        "..\\modeling.Model",
+        "repo--modeling.Model",
+        [None, "other/repo--tokenization.Toy"],
+    ],
+)
+def test_code_outside_the_folder_is_refused_even_when_trusted(model_folder: Path, place: object) -> None:
+    (model_folder / "config.json").write_text(json.dumps({"auto_map": {"AutoModelForCausalLM": place}}))
+    with pytest.raises(EmoLoomError, match="outside its folder"):
+        check_folder(model_folder, trust_remote_code=True)
+
+
 def test_a_config_that_nests_too_deep_is_told(model_folder: Path) -> None:
     (model_folder / "config.json").write_text("[" * 100_000)
     with pytest.raises(EmoLoomError, match="not valid JSON"):
@@ -86,13 +109,6 @@ def test_remote_code_is_refused_unless_trusted(model_folder: Path, name: str) ->
         check_folder(model_folder, trust_remote_code=False)
     assert caught.value.where.endswith(name)
     check_folder(model_folder, trust_remote_code=True)
-
-
-def test_code_in_another_repository_is_refused_even_when_trusted(model_folder: Path) -> None:
-    config = {"auto_map": {"AutoTokenizer": [None, "other/repo--tokenization.Toy"]}}
-    (model_folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(EmoLoomError, match="another repository"):
-        check_folder(model_folder, trust_remote_code=True)
 
 
 @pytest.mark.parametrize("content", ["{", "[]"])

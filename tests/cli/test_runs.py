@@ -75,3 +75,17 @@ def test_no_runs_is_an_empty_list(emoloom: Emoloom, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     assert emoloom("runs").code == 0
     assert emoloom("runs", tmp_path / "nowhere").code == 2
+
+
+def test_another_programs_folder_is_not_pruned(emoloom: Emoloom, tmp_path: Path) -> None:
+    scratch = tmp_path / "extension" / "cells" / "a" / "scratch"
+    scratch.mkdir(parents=True)
+    (scratch / "file").write_text("mine")
+    (tmp_path / "extension" / "manifest.json").write_text('{"manifest_version": 3}')
+    before = files(tmp_path)
+    done = emoloom("runs", "prune", tmp_path, "--yes")
+    assert done.out.splitlines() == [
+        f"{tmp_path / 'extension'}: left alone, manifest.json is not the file of a run, or of another version",
+        "0 bytes removed",
+    ]
+    assert files(tmp_path) == before

@@ -68,8 +68,6 @@ def test_the_report_names_commit_and_checksum(publish: Publish) -> None:
     assert split.report.source == (
         f"hf://datasets/facebook/empathetic_dialogues@{COMMIT}/default/validation/0000.parquet"
     )
-    assert split.report.to_dict()["hub"] == split.report.source
-    assert "hub" not in load("starter", "dev").report.to_dict()
 
 
 def test_rows_that_a_quoting_reader_ran_together_are_dropped(publish: Publish) -> None:

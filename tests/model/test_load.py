@@ -87,6 +87,14 @@ def unknown_architecture(folder: Path) -> None:
     configure(folder, model_type="abacus")
 
 
+def padded_beyond_its_words(folder: Path) -> None:
+    configure(folder, pad_token_id=json.loads((folder / "config.json").read_text())["vocab_size"])
+
+
+def without_heads(folder: Path) -> None:
+    configure(folder, num_attention_heads=0)
+
+
 def remote_code(folder: Path) -> None:
     configure(folder, model_type="own", auto_map={"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"})
 
@@ -194,6 +202,8 @@ def test_context_shorter_than_the_prompt_is_refused(folder: Path) -> None:
         (not_causal, "t5 is not a causal language model"),
         (unknown_architecture, "abacus"),
         (remote_code, "custom code"),
+        (padded_beyond_its_words, "Padding_idx"),
+        (without_heads, "ZeroDivisionError"),
         (without_config, "config.json"),
         (broken_config, "config.json"),
         (without_tokenizer, "tokenizer"),
@@ -214,6 +224,9 @@ def test_damaged_folder_is_refused(folder: Path, damage: Damage, message: str) -
     [
         [{"name": name, "template": tiny.CHAT_TEMPLATE} for name in ("rag", "tools")],
         "{{ 1 + messages[0].content }}",
+        "{{ 1 // 0 }}",
+        "{{ range(10**9) }}",
+        "{{ '{x}'.format() }}",
     ],
 )
 def test_a_chat_template_that_cannot_be_used_is_refused(folder: Path, template: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,15 @@ def test_the_manifest_tells_the_data_without_text(data: Path) -> None:
     assert manifest["train"]["sha256"] == records_digest(found.train) != records_digest(found.train[::-1])
     assert manifest["eval"][0]["source"]["rows_read"] == len(ROWS)
     assert not [record for record in found.train if record.text in str(manifest)]
+
+
+def test_what_was_read_from_the_hub_is_named_with_its_commit(data: Path) -> None:
+    corpora = load_corpora(small(None, data), Teacher(), [])
+    assert corpora.read_from == {}
+    hub = replace(corpora.train_reports[0], source="hf://datasets/a/b@0123/train.parquet")
+    far = replace(corpora, train_reports=(hub,))
+    assert far.read_from == {"starter:train": "hf://datasets/a/b@0123/train.parquet"}
+    assert far.manifest == corpora.manifest
 
 
 def test_a_recipe_that_asks_for_them_gets_appraisals_and_flips(tmp_path: Path) -> None:

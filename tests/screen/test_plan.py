@@ -22,6 +22,7 @@ from emoloom.contract.affect import ATOMS
 from emoloom.errors import EmoLoomError
 from emoloom.screen.environment import code_digest, environment
 from emoloom.screen.plan import make_plan
+from emoloom.store.run import planned
 
 Keys = dict[str, str]
 NORMS = "# scale: 0..1\nword,v,a,d\nhappy,0.9,0.6,0.7\nparcel,0.5,0.3,0.2\n"
@@ -308,7 +309,7 @@ def test_the_manifest_names_the_verifier_that_read_texts(model: Path, data: Path
 def test_the_manifest_names_what_identifies_the_run(model: Path, data: Path) -> None:
     manifest = plan(small(model, data)).manifest
     [candidate] = manifest["candidates"]
-    assert set(manifest) == {
+    assert set(planned(manifest)) == {
         "config", "environment", "data", "lexicon", "verifier", "candidates", "constant_vad", "arms", "cells",
     }  # fmt: skip
     assert {len(candidate["sha256"]), len(candidate["prompt_sha256"])} == {64}

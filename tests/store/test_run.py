@@ -86,6 +86,15 @@ def test_a_run_that_was_killed_while_it_wrote_its_plan_begins_anew(tmp_path: Pat
     assert not run.partials()
 
 
+def test_a_plan_is_the_same_wherever_its_data_is_read_from(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with run.opened({**PLAN, "read_from": {"empathetic:train": "hf://a@1"}}):
+        pass
+    before = files(run.path)
+    with run.opened({**PLAN, "read_from": {"empathetic:train": "hf://a@2"}}):
+        assert files(run.path) == before
+
+
 def test_a_damaged_manifest_is_refused(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     with run.opened(PLAN):

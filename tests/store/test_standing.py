@@ -46,6 +46,29 @@ def test_pruning_takes_scratch_and_half_files_and_nothing_else(run: RunFolder) -
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
 
 
+def test_what_lies_behind_a_link_is_not_the_runs(run: RunFolder, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    for folder in (mine / "scratch", mine / ".a.x1.partial"):
+        folder.mkdir(parents=True)
+    (mine / "failed.json").write_text("{}")
+    (run.path / "cells" / "link").symlink_to(mine)
+    assert leftovers(run) == []
+    with run.opened(PLAN):
+        pass
+    prune(run)
+    assert (mine / "scratch").is_dir()
+    assert (mine / ".a.x1.partial").is_dir()
+
+
+def test_a_lock_that_is_a_link_is_not_followed(run: RunFolder, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    (run.path.parent / f".{run.path.name}.lock").symlink_to(mine)
+    with pytest.raises(EmoLoomError, match="cannot write"):
+        prune(run)
+    assert mine.read_text() == "mine"
+
+
 def test_a_run_that_is_held_is_not_pruned(run: RunFolder) -> None:
     run.cell("c" * 64).scratch.mkdir(parents=True)
     with run.opened(PLAN), pytest.raises(EmoLoomError, match="held by process"):

@@ -38,23 +38,25 @@ def check_folder(folder: Path, *, trust_remote_code: bool) -> None:
             where=str(folder),
             remedy="Name the folder that save_pretrained wrote model and tokenizer to.",
         )
+    check_settings(folder, trust_remote_code=trust_remote_code)
+    _check_weights(folder)
+
+
+def check_settings(folder: Path, *, trust_remote_code: bool) -> None:
+    """Refuse a model that comes with an adapter, or with Python code unless that is trusted and lies in the folder, where it can
+    be hashed.
+
+    Raises:
+        EmoLoomError: naming the configuration file.
+    """
     if (folder / _ADAPTER).exists():
         # transformers would put it on unasked, from a pickle if need be, and a second time where it is merged.
         raise EmoLoomError(
             "an adapter lies beside the model, which does not say whether it is merged into it",
             where=str(folder / _ADAPTER),
-            remedy="If it is, move its files away; if not, merge it (peft: merge_and_unload) and save the model anew.",
+            remedy="If it is, name a copy of the folder without the adapter's files; if not, merge it (peft: merge_and_unload) "
+            "and name the folder that save_pretrained wrote.",
         )
-    check_code(folder, trust_remote_code=trust_remote_code)
-    _check_weights(folder)
-
-
-def check_code(folder: Path, *, trust_remote_code: bool) -> None:
-    """Refuse a model that brings Python code, unless it is trusted and lies in the folder, where it can be hashed.
-
-    Raises:
-        EmoLoomError: naming the configuration file that asks for the code.
-    """
     for config in (folder / name for name in _CONFIGS if (folder / name).is_file()):
         auto_map = _read_object(config).get("auto_map")
         if auto_map and not trust_remote_code:
@@ -63,11 +65,11 @@ def check_code(folder: Path, *, trust_remote_code: bool) -> None:
                 where=str(config),
                 remedy="Read that code; if you trust it, pass --trust-remote-code.",
             )
-        if "--" in json.dumps(auto_map):
+        if any(elsewhere in json.dumps(auto_map) for elsewhere in ("--", "/", "\\")):
             raise EmoLoomError(
-                "the model's code lies in another repository, where it can change unseen",
+                "the model's code lies outside its folder, where it can change unseen",
                 where=str(config),
-                remedy="Copy model and code into one folder and remove the `REPO--` prefixes from auto_map.",
+                remedy="Copy model and code into one folder and have auto_map name files in it, as `FILE.CLASS`.",
             )
 
 
@@ -93,7 +95,7 @@ def stated_licence(folder: Path) -> str:
         return "not stated"
     try:
         front_matter = yaml.safe_load(text.split("\n---", 1)[0])
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise EmoLoomError(
             "the front matter is not valid YAML", where=str(card), remedy="Mend or delete it."
         ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from emoloom.assets.cache import Say
-from emoloom.assets.folder import CODE_FILES, MODEL_FILES, check_code
+from emoloom.assets.folder import CODE_FILES, MODEL_FILES, check_settings
 from emoloom.assets.specs import ModelSpec
 from emoloom.errors import EmoLoomError
 
@@ -16,11 +16,11 @@ def fetch_snapshot(spec: ModelSpec, *, trust_remote_code: bool, say: Say) -> Pat
     The configuration is fetched first, so that a model that is refused costs no download of weights.
 
     Raises:
-        EmoLoomError: the repository or revision cannot be had, or it wants to run its own code.
+        EmoLoomError: the repository or revision cannot be had, or it is refused for its settings.
     """
     say(f"looking up {spec} on the Hugging Face hub")
     configs = _download(spec, spec.revision, ["*.json"])
-    check_code(configs, trust_remote_code=trust_remote_code)
+    check_settings(configs, trust_remote_code=trust_remote_code)
     commit = configs.name
     patterns = [*MODEL_FILES, "README.md", *(CODE_FILES if trust_remote_code else ())]
     say(f"fetching {spec.location} at commit {commit}")

@@ -56,6 +56,8 @@ def prune_runs(
         size = sum(map(disk_use, leftovers(run)))
         if process := holder(run.path):
             typer.echo(f"{run.path}: left alone, running by process {process}")
+        elif unknown := _unknown(run):
+            typer.echo(f"{run.path}: left alone, {unknown}")
         elif size:
             if yes:
                 prune(run)
@@ -68,6 +70,15 @@ def _runs(folder: Path) -> list[RunFolder]:
     if not folder.is_dir():
         raise EmoLoomError("there is no such folder", where=str(folder), remedy="Name the folder that holds runs.")
     return find_runs(folder)
+
+
+def _unknown(run: RunFolder) -> str | None:
+    """Why a folder cannot be told to be a run: other programs call a file manifest.json, too."""
+    try:
+        run.read_json(MANIFEST)
+    except EmoLoomError as error:
+        return f"{MANIFEST} is {error.problem}"
+    return None
 
 
 def _described(run: RunFolder) -> tuple[str, str]:

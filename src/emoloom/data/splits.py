@@ -40,7 +40,7 @@ class SplitReport:
     source: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The report, ready for JSON, without a place on this machine; one on the hub is told as ``hub``."""
+        """The report without the place, which differs between machines, ready for JSON."""
         return {
             "corpus": self.corpus,
             "split": self.split,
@@ -48,7 +48,6 @@ class SplitReport:
             "rows_kept": self.rows_kept,
             "dropped": dict(self.dropped),
             "sha256": self.sha256,
-            **({"hub": self.source} if self.source.startswith(HUB) else {}),
         }
 
 

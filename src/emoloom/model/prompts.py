@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from jinja2 import TemplateError
-
 from emoloom.contract import prompt
 from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import Taxonomy
@@ -97,16 +95,18 @@ class Prompter:
         if not self.uses_chat_template:
             return prompt.instruction(space), prompt.PLAIN_TAIL
         message = {"role": "user", "content": prompt.instruction(space) + _MARK}
-        try:
-            rendered = self.tokenizer.apply_chat_template(
-                [message], tokenize=False, add_generation_prompt=True, date_string=_DATE, strftime_now=lambda _: _DATE
-            )
-        except (TemplateError, ValueError, TypeError) as error:
-            raise self._bad_template(f"the chat template fails: {error}") from error
+        rendered = self._render([message], add_generation_prompt=True, date_string=_DATE, strftime_now=lambda _: _DATE)
         head, mark, tail = rendered.partition(_MARK)
         if not mark:
             raise self._bad_template("the chat template does not show the user's message")
         return head, tail
+
+    def _render(self, messages: list[dict[str, str]], **options: Any) -> str:
+        try:
+            return str(self.tokenizer.apply_chat_template(messages, tokenize=False, **options))
+        except Exception as error:
+            # A template is a program, which may fail in any way.
+            raise self._bad_template(f"the chat template fails: {error}") from error
 
     def _bad_template(self, problem: str) -> EmoLoomError:
         return EmoLoomError(
@@ -137,8 +137,8 @@ class Prompter:
             return None
         messages = [{"role": "user", "content": ""}, {"role": "assistant", "content": _MARK}]
         try:
-            rendered = self.tokenizer.apply_chat_template(messages, tokenize=False)
-        except (TemplateError, ValueError, TypeError):
+            rendered = self._render(messages)
+        except EmoLoomError:
             # It need not be able to render what an assistant says.
             return None
         behind = self._encode(rendered.partition(_MARK)[2], special=True)

@@ -17,7 +17,7 @@ from emoloom.contract.affect import ATOMS
 from emoloom.contract.record import Appraisal, Record
 from emoloom.contract.taxonomy import GOEMOTIONS, convert, taxonomy
 from emoloom.data.load import JSONL, load, parse_place, splits_of
-from emoloom.data.splits import SPLITS, SplitReport, normalise
+from emoloom.data.splits import HUB, SPLITS, SplitReport, normalise
 from emoloom.errors import EmoLoomError
 from emoloom.evaluate.ranking import KINDS, kinds_of, nothing_to_rank_by
 from emoloom.lexicon.teacher import Teacher
@@ -120,6 +120,12 @@ class Corpora:
                 for e in self.evals
             ],
         }
+
+    @property
+    def read_from(self) -> dict[str, str]:
+        """The hub's address of each split that was read from there."""
+        reports = [*self.train_reports, *(e.report for e in self.evals)]
+        return {f"{r.corpus}:{r.split}": r.source for r in reports if r.source.startswith(HUB)}
 
 
 def records_digest(records: Sequence[Record]) -> str:

@@ -20,6 +20,7 @@ from emoloom.screen.environment import environment
 from emoloom.screen.ground import Ground, lexicon_identity, prepare
 from emoloom.screen.race import rungs
 from emoloom.store.files import digest
+from emoloom.store.run import READ_FROM, planned
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Plan(Ground):
     @property
     def name(self) -> str:
         """The default name of the run's folder: the same plan, the same name."""
-        return digest(self.manifest)[:12]
+        return digest(planned(self.manifest))[:12]
 
 
 def make_plan(config: ScreenConfig, say: Say) -> Plan:
@@ -77,6 +78,7 @@ def _manifest(ground: Ground, cells: Sequence[Cell]) -> dict[str, Any]:
         "config": _settings(ground),
         "environment": environment(),
         "data": ground.corpora.manifest,
+        READ_FROM: ground.corpora.read_from,
         "lexicon": lexicon_identity(ground.teacher),
         "verifier": ground.verifier,
         "constant_vad": list(constant_vad(ground.corpora.train)),

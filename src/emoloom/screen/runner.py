@@ -25,7 +25,7 @@ from emoloom.screen.schedule import Priced
 from emoloom.screen.worker import Worker
 from emoloom.store.files import digest
 from emoloom.store.journal import Journal
-from emoloom.store.run import METRICS, TIMINGS, CellFolder, RunFolder
+from emoloom.store.run import METRICS, TIMINGS, CellFolder, RunFolder, planned
 
 # How often it is written down what the cell at work has cost.
 _NOTED_SECONDS = 5.0
@@ -88,7 +88,7 @@ class Runner:
     def run(self) -> Results:
         """Finishes every cell, in the plan's order, but for those of candidates that have left the race."""
         keys = [cell.key for cell in self._plan.cells]
-        self._journal.record("plan", cells=keys, manifest=digest(dict(self._plan.manifest)))
+        self._journal.record("plan", cells=keys, manifest=digest(planned(self._plan.manifest)))
         for examples, cells in groupby(self._plan.cells, key=lambda cell: cell.examples):
             running = [cell for cell in cells if cell.candidate not in self._left]
             if examples and len(running) == 1:

@@ -54,7 +54,9 @@ def _held(lock: Path, folder: Path) -> TextIO:
     """The lock file, opened and locked."""
     while True:
         try:
-            handle = lock.open("a+", encoding="ascii")
+            # A link at that name is somebody else's file.
+            opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+            handle = os.fdopen(opened, "a+", encoding="ascii")
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             with handle:

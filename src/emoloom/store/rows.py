@@ -47,7 +47,7 @@ class Rows:
 def _row(line: bytes, where: str) -> Row:
     try:
         row: Row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EmoLoomError(
             f"the row is damaged: {error}", where=where, remedy="Remove this file to do the cell's work again."
         ) from error

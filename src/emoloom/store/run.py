@@ -36,6 +36,8 @@ FAILURE = "failed.json"
 """In a cell, in place of its metrics: why it has none."""
 NUMERICS = "numerics"
 """In a cell's metrics, and of all cells in the manifest of a finished run: what its forwards turned out to be."""
+READ_FROM = "read_from"
+"""In the manifest: the hub's addresses, with their commits, of the data that was read from there."""
 _KEYS = {
     MANIFEST: {"config", "cells", "candidates", "lexicon", "constant_vad"},
     LEADERBOARD: {"rows", "rank_by", "ranking", "verdict", "probes"},
@@ -205,18 +207,26 @@ class RunFolder:
         """Removes what a crash left in the midst of writing a file or of finishing a cell."""
         for partial in self.partials():
             shutil.rmtree(partial)
-        for path in (self.path / _CELLS).glob("*"):
-            if CellFolder(path).is_closed:
-                CellFolder(path).drop_scratch()
+        for cell in self._cells():
+            if cell.is_closed:
+                cell.drop_scratch()
+
+    def _cells(self) -> list[CellFolder]:
+        """The folders of its cells. Links are none of them: what lies behind them is not the run's."""
+        folder = self.path / _CELLS
+        paths = [] if folder.is_symlink() else sorted(folder.glob("*"))
+        return [CellFolder(path) for path in paths if path.is_dir() and not path.is_symlink()]
 
     def partials(self) -> list[Path]:
         """The folders in which a crash left half a file."""
         pattern = f".*{PARTIAL}"
-        return [*self.path.glob(pattern), *(self.path / _CELLS).rglob(pattern)]
+        inside = [path for cell in self._cells() for path in cell.path.rglob(pattern)]
+        return [path for path in [*self.path.glob(pattern), *inside] if path.is_dir() and not path.is_symlink()]
 
     def scratches(self) -> list[Path]:
         """The scratch folders of all cells."""
-        return list((self.path / _CELLS).glob(f"*/{_SCRATCH}"))
+        found = [cell.scratch for cell in self._cells()]
+        return [path for path in found if path.is_dir() and not path.is_symlink()]
 
     def cell(self, key: str) -> CellFolder:
         """The folder of the cell with this key."""
@@ -289,8 +299,9 @@ class RunFolder:
 
 
 def planned(manifest: Any) -> Any:
-    """What a manifest held before its run had finished."""
-    return {key: manifest[key] for key in manifest if key != NUMERICS} if isinstance(manifest, dict) else manifest
+    """What of a manifest is the plan: not what only the work could tell, and not where the data came from."""
+    beside = (NUMERICS, READ_FROM)
+    return {key: manifest[key] for key in manifest if key not in beside} if isinstance(manifest, Mapping) else manifest
 
 
 def _differing(one: Any, other: Any, inside: str = "") -> list[str]:
