@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emoloom.errors import EmoLoomError
-from emoloom.store.files import sha256_file, sync, write_atomic
+from emoloom.store.files import parse_json, sha256_file, sync, write_atomic
 
 Say = Callable[[str], None]
 """Told, in one line each, what takes long and which terms apply."""
@@ -66,7 +66,7 @@ def read_asset(folder: Path) -> Asset | None:
     if not marker.is_file():
         return None
     try:
-        return Asset(**json.loads(marker.read_text("utf-8")))
+        return Asset(**parse_json(marker.read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise EmoLoomError(
             f"the cached folder's marker cannot be read ({error})",

@@ -11,6 +11,7 @@ import yaml
 
 from emoloom.assets.cache import MARKER, remembered_sha256
 from emoloom.errors import EmoLoomError
+from emoloom.store.files import parse_json
 
 MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.tiktoken", "*.txt")
 """Weights, configuration, tokenizer and chat template: the files that can change results."""
@@ -60,17 +61,22 @@ def check_settings(folder: Path, *, trust_remote_code: bool) -> None:
     for config in (folder / name for name in _CONFIGS if (folder / name).is_file()):
         auto_map = _read_object(config).get("auto_map")
         if auto_map and not trust_remote_code:
-            raise EmoLoomError(
-                "the model brings its own Python code, which can do anything on this machine",
-                where=str(config),
-                remedy="Read that code; if you trust it, pass --trust-remote-code.",
-            )
+            raise untrusted("the model brings its own Python code", str(config))
         if any(elsewhere in json.dumps(auto_map) for elsewhere in ("--", "/", "\\")):
             raise EmoLoomError(
                 "the model's code lies outside its folder, where it can change unseen",
                 where=str(config),
                 remedy="Copy model and code into one folder and have auto_map name files in it, as `FILE.CLASS`.",
             )
+
+
+def untrusted(problem: str, where: str) -> EmoLoomError:
+    """The error for Python code that somebody else has written and nobody here has said to trust."""
+    return EmoLoomError(
+        f"{problem}, which can do anything on this machine",
+        where=where,
+        remedy="Read that code; if you trust it, pass --trust-remote-code.",
+    )
 
 
 def fingerprint(folder: Path, *, trust_remote_code: bool) -> str:
@@ -134,8 +140,8 @@ def _no_safetensors(folder: Path) -> EmoLoomError:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
+        content = parse_json(path.read_text("utf-8"))
+    except ValueError as error:
         raise EmoLoomError(f"not valid JSON ({error})", where=str(path), remedy="Download the model again.") from error
     if not isinstance(content, dict):
         raise EmoLoomError("not a JSON object", where=str(path), remedy="Download the model again.")

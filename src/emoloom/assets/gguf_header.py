@@ -51,7 +51,7 @@ def readable(gguf: Path) -> Iterator[None]:
     """Name the file in the errors by which gguf and transformers reject a damaged or unsupported one."""
     try:
         yield
-    except (ValueError, IndexError, KeyError, OverflowError, NotImplementedError, OSError) as error:
+    except (ValueError, IndexError, KeyError, OverflowError, RuntimeError, OSError) as error:
         raise EmoLoomError(
             f"the GGUF file cannot be read: {error}",
             where=str(gguf),

@@ -56,8 +56,8 @@ def prune_runs(
         size = sum(map(disk_use, leftovers(run)))
         if process := holder(run.path):
             typer.echo(f"{run.path}: left alone, running by process {process}")
-        elif unknown := _unknown(run):
-            typer.echo(f"{run.path}: left alone, {unknown}")
+        elif reason := _no_run(run):
+            typer.echo(f"{run.path}: left alone, {reason}")
         elif size:
             if yes:
                 prune(run)
@@ -72,8 +72,8 @@ def _runs(folder: Path) -> list[RunFolder]:
     return find_runs(folder)
 
 
-def _unknown(run: RunFolder) -> str | None:
-    """Why a folder cannot be told to be a run: other programs call a file manifest.json, too."""
+def _no_run(run: RunFolder) -> str | None:
+    """Why a folder is none of a run: other programs call a file manifest.json, too."""
     try:
         run.read_json(MANIFEST)
     except EmoLoomError as error:

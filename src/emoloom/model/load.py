@@ -10,8 +10,6 @@ from typing import Any
 
 import torch
 import transformers
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from emoloom.contract.taxonomy import Taxonomy
@@ -64,7 +62,7 @@ def load_prompter(name: str, folder: Path, space: Taxonomy, *, trust_remote_code
     """
     with _loading(name):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
-        tokenizer = _tokenizer(folder, trust_remote_code)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
         if not trust_remote_code and type(config) not in AutoModelForCausalLM._model_mapping:
             raise ValueError(f"{config.model_type} is not a causal language model")
         ends = _ends(folder, config)
@@ -76,16 +74,6 @@ def load_prompter(name: str, folder: Path, space: Taxonomy, *, trust_remote_code
         max_new_tokens=MAX_NEW_TOKENS,
         ends=ends,
     )
-
-
-def _tokenizer(folder: Path, trust_remote_code: bool) -> Any:
-    try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    except Exception as error:
-        # What the tokenizers library raises for a file that is none has no type of its own.
-        if type(error) is Exception:
-            raise ValueError(str(error)) from error
-        raise
 
 
 def _ends(folder: Path, config: Any) -> list[int]:
@@ -179,20 +167,8 @@ def _loading(name: str) -> Iterator[None]:
     transformers.logging.set_verbosity_error()
     try:
         yield
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        AssertionError,
-        ArithmeticError,
-        IndexError,
-        RuntimeError,
-        ImportError,
-        SafetensorError,
-        StrictDataclassError,
-    ) as error:
+    except Exception as error:
+        # The folder is somebody else's, and what the libraries raise over it has no type in common.
         raise CandidateError(
             f"cannot load the model: {(str(error).splitlines() or [''])[0]} ({type(error).__name__})",
             where=name,

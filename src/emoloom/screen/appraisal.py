@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +20,7 @@ from emoloom.lexicon.appraisal import Floats, Verifier
 from emoloom.lexicon.appraisal_fit import Heads, fit
 from emoloom.screen.appraisal_card import CONTRASTS, make_card
 from emoloom.screen.environment import code_digest
-from emoloom.store.files import digest, readable_json
+from emoloom.store.files import digest, parse_json, readable_json
 
 FOLDS = 5
 _SEED = 0
@@ -54,7 +53,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         EmoLoomError: it cannot be read.
     """
     try:
-        card: dict[str, Any] = json.loads((folder / _CARD).read_text("utf-8"))
+        card: dict[str, Any] = parse_json((folder / _CARD).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise EmoLoomError(
             f"the verifier's card cannot be read: {error}",

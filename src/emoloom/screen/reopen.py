@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from emoloom.assets.cache import Say
+from emoloom.assets.folder import untrusted
 from emoloom.assets.models import resolve
 from emoloom.assets.specs import parse_spec
 from emoloom.config import AblationConfig, Recipe, ScreenConfig
@@ -80,11 +81,7 @@ class Reopened:
                 not trusted here.
         """
         if self.config.trust_remote_code and not self._trust:
-            raise EmoLoomError(
-                "the run trusts Python code that models bring, which can do anything on this machine",
-                where=f"{cell.candidate} in {self.run.path / MANIFEST}",
-                remedy="Read that code; if you trust it, pass --trust-remote-code.",
-            )
+            raise untrusted("the run lets models bring their own Python code", str(self.run.path / MANIFEST))
         known = next(c for c in self.manifest["candidates"] if c["name"] == cell.candidate)
         trust, dtype = self.config.trust_remote_code, self.config.dtype
         base = load_model(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from emoloom.errors import EmoLoomError
-from emoloom.store.files import canonical_json, digest
+from emoloom.store.files import canonical_json, digest, parse_json
 
 GENESIS = "0" * 64
 """What the first line holds in place of its predecessor's hash."""
@@ -60,10 +59,10 @@ def read_chain(path: Path) -> tuple[list[Line], bytes]:
 def _checked(raw: bytes, previous: str, where: str) -> Line:
     remedy = "Restore the file from a copy, or remove the run's folder and run again."
     try:
-        line = json.loads(raw)
+        line = parse_json(raw)
         unhashed = {key: value for key, value in line.items() if key != "hash"}
         intact = spelled(line) == raw + b"\n" and line["hash"] == digest(unhashed) and line["previous"] == previous
-    except (ValueError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, AttributeError) as error:
         raise EmoLoomError("the line is damaged", where=where, remedy=remedy) from error
     if not intact:
         raise EmoLoomError("the hash chain is broken", where=where, remedy=remedy)

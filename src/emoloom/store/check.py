@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emoloom.errors import EmoLoomError
 from emoloom.store.chain import body, read_chain
-from emoloom.store.files import digest, sha256_file
+from emoloom.store.files import digest, parse_json, sha256_file
 from emoloom.store.run import JOURNAL, MANIFEST, TIMINGS, cell_path, planned
 from emoloom.store.seal import SEAL, Fingerprint, changes, read_seal
 
@@ -132,8 +131,8 @@ def _hold_against_journal(paths: dict[str, Path], events: list[dict[str, Any]], 
 def _digest(manifest: Path | None) -> str:
     """Of what was planned; nothing if it cannot be read."""
     try:
-        return digest(planned(json.loads(manifest.read_bytes()))) if manifest else ""
-    except (OSError, ValueError, RecursionError):
+        return digest(planned(parse_json(manifest.read_bytes()))) if manifest else ""
+    except (OSError, ValueError):
         return ""
 
 

@@ -110,6 +110,18 @@ def readable_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def parse_json(text: str | bytes) -> Any:
+    """What a JSON text says.
+
+    Raises:
+        ValueError: it is not JSON, or nests deeper than can be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it nests too deep") from error
+
+
 def digest(value: Any) -> str:
     """The hex sha256 of a JSON value's canonical spelling."""
     return hashlib.sha256(canonical_json(value).encode("utf-8")).hexdigest()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emoloom.errors import EmoLoomError
-from emoloom.store.files import append, cut
+from emoloom.store.files import append, cut, parse_json
 
 Row = dict[str, Any]
 """A line of ``replies.jsonl``: corpus, id, reply, outcome (``parsed`` or the reason), repairs, and ``probabilities`` of the
@@ -46,8 +46,8 @@ class Rows:
 
 def _row(line: bytes, where: str) -> Row:
     try:
-        row: Row = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        row: Row = parse_json(line)
+    except ValueError as error:
         raise EmoLoomError(
             f"the row is damaged: {error}", where=where, remedy="Remove this file to do the cell's work again."
         ) from error

@@ -16,6 +16,7 @@ from emoloom.store.files import (
     cannot_write,
     digest,
     disk_errors,
+    parse_json,
     readable_json,
     sha256_file,
     write_atomic,
@@ -184,7 +185,7 @@ class RunFolder:
         if not file.exists():
             self._require_empty()
             return
-        theirs, ours = planned(_read_json(file)), planned(json.loads(readable_json(manifest)))
+        theirs, ours = planned(_read_json(file)), planned(parse_json(readable_json(manifest)))
         if digest(theirs) != digest(ours):
             raise EmoLoomError(
                 f"this folder holds a run of another plan; what differs: {', '.join(_differing(theirs, ours))}",
@@ -343,6 +344,6 @@ def _read_text(path: Path) -> str:
 
 def _parse_json(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise EmoLoomError(f"not JSON: {error}", where=where, remedy=_RESTORE) from error
