@@ -29,8 +29,8 @@ from emoloom.model.depth import layer_count
 from emoloom.model.heads import LinearHeads
 from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import Candidate
-from emoloom.screen.readout import Written, bit_equal, score_requests
-from emoloom.screen.suggest import Suggester
+from emoloom.screen.readouts.readout import Written, bit_equal, score_requests
+from emoloom.screen.readouts.suggest import Suggester
 
 CACHED_BATCHES, UNCACHED_BATCHES = (16, 32, 64, 128), (1, 4, 16)
 # Choosing a batch size needs no whole replies where every token costs a forward over the whole sequence.

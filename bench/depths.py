@@ -24,9 +24,9 @@ from emoloom.evaluate.metrics import Bools, Floats, label_counts, multi_hot, vad
 from emoloom.model.depth import head_depths
 from emoloom.model.heads import LinearHeads
 from emoloom.screen.features import opening_states
-from emoloom.screen.readout import score_requests
-from emoloom.screen.refit import fit_heads
-from emoloom.screen.tuning import choose, tune_spread, tune_thresholds
+from emoloom.screen.readouts.readout import score_requests
+from emoloom.screen.readouts.refit import fit_heads
+from emoloom.screen.readouts.tuning import choose, tune_spread, tune_thresholds
 
 SPLITS = 20
 

@@ -32,8 +32,8 @@ from emoloom.model.forward import packed_logits
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
 from emoloom.model.packing import Pack
 from emoloom.screen.environment import code_digest
-from emoloom.screen.readout import Written, bit_equal
-from emoloom.screen.suggest import Suggester
+from emoloom.screen.readouts.readout import Written, bit_equal
+from emoloom.screen.readouts.suggest import Suggester
 
 CHUNK = 200
 # Replies whose labels and VAD drafts are made from, as a run has its training records.

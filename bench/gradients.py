@@ -23,8 +23,8 @@ import common
 from emoloom.config import AblationConfig, Recipe
 from emoloom.model.layout import lay_out
 from emoloom.model.load import Candidate
+from emoloom.screen.finished.reopen import Reopened
 from emoloom.screen.plan import Plan, make_ablation_plan
-from emoloom.screen.reopen import Reopened
 from emoloom.store.run import RunFolder
 from emoloom.train.batch import run_batch
 from emoloom.train.collate import Example, examples

@@ -25,7 +25,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 import common
 import emoloom.decode.fast
-import emoloom.screen.readout
+import emoloom.screen.readouts.readout
 from emoloom.assets.models import resolve
 from emoloom.assets.specs import parse_spec
 from emoloom.contract.record import Request
@@ -36,8 +36,8 @@ from emoloom.lexicon.teacher import Teacher
 from emoloom.model import packing
 from emoloom.model.attention import NAME
 from emoloom.model.load import Candidate, load_prompter
-from emoloom.screen.readout import Written
-from emoloom.screen.suggest import Suggester
+from emoloom.screen.readouts.readout import Written
+from emoloom.screen.readouts.suggest import Suggester
 
 TINY: dict[str, Any] = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
 TINY |= {"num_key_value_heads": 1, "head_dim": 32, "layer_types": None}
@@ -102,7 +102,7 @@ def alone(point: Point) -> dict[str, float]:
 
 def measure(point: Point) -> dict[str, float]:
     """Seconds of decoding, the process's peak memory, and how much of it decoding took beyond the loaded model's."""
-    emoloom.screen.readout.MAX_NEW_TOKENS = point.reply_tokens  # type: ignore[attr-defined]
+    emoloom.screen.readouts.readout.MAX_NEW_TOKENS = point.reply_tokens  # type: ignore[attr-defined]
     emoloom.decode.fast.PACK_TOKENS = point.pack_tokens  # type: ignore[attr-defined]
     texts = [record.text for record in load("starter", "train").records]
     requests = [Request(id=str(i), text=texts[i % len(texts)]) for i in range(point.records)]

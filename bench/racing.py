@@ -37,9 +37,9 @@ from emoloom.evaluate.score import Scores
 from emoloom.screen.cell import judge
 from emoloom.screen.cells import Cell
 from emoloom.screen.corpora import Corpora, EvalSet, load_corpora
+from emoloom.screen.finished.reopen import Reopened
 from emoloom.screen.leaderboard import rank
 from emoloom.screen.race import judge_rung
-from emoloom.screen.reopen import Reopened
 from emoloom.store.rows import Row
 from emoloom.store.run import LEADERBOARD, RunFolder
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import emoloom.screen.cells
-import emoloom.screen.readout
-import emoloom.screen.verify
+import emoloom.screen.finished.verify
+import emoloom.screen.readouts.readout
 from emoloom.config import PARTS, Recipe, ScreenConfig
 from emoloom.report.html import write_report
 from emoloom.screen.plan import Plan, make_plan
@@ -55,9 +55,9 @@ def small(model: Path | None, data: Path, out: Path | None = None, **changes: An
 
 def shorten_replies(monkeypatch: Any) -> None:
     """Has models write a few tokens only."""
-    monkeypatch.setattr(emoloom.screen.readout, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
+    monkeypatch.setattr(emoloom.screen.readouts.readout, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
     monkeypatch.setattr(emoloom.screen.cells, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
-    monkeypatch.setattr(emoloom.screen.verify, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
+    monkeypatch.setattr(emoloom.screen.finished.verify, "MAX_NEW_TOKENS", MAX_NEW_TOKENS)
 
 
 def plan(config: ScreenConfig) -> Plan:

@@ -149,7 +149,7 @@ _UNITS = {
 class ScreenConfig(BaseModel):
     """What ``emoloom screen`` does.
 
-    ``readout``: how answers are read (:mod:`emoloom.screen.readout`); the first named is the one that ranks.
+    ``readout``: how answers are read (:mod:`emoloom.screen.readouts.readout`); the first named is the one that ranks.
     ``train_limit`` caps the training records of all corpora together, ``limit`` the records of each evaluation corpus and
     ``zero_shot_limit`` those judged before fine-tuning; 0 leaves that out. With more than one of ``rungs`` the candidates race
     (:mod:`emoloom.screen.race`): they are judged on ``dev_limit`` records at each rung, and those named in ``keep`` never
@@ -157,7 +157,7 @@ class ScreenConfig(BaseModel):
     (:mod:`emoloom.screen.probe`) reads; 0 leaves it out. ``rank_by`` decides the ranking and the race
     (:mod:`emoloom.evaluate.ranking`). Models compute in ``dtype``; heads, LoRA updates and losses stay in
     float32. ``lexicon`` names a fetched lexicon for weak VAD, or a file of word norms; by default the Warriner norms are used
-    where they have been fetched. What does not fit in ``budget`` is left out (:mod:`emoloom.screen.budget`).
+    where they have been fetched. What does not fit in ``budget`` is left out (:mod:`emoloom.screen.pricing.budget`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

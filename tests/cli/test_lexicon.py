@@ -13,7 +13,7 @@ FIGURES = {**PART, "splits": {"train": PART, "test": {**PART, "n": 1}}}
 
 @pytest.fixture(autouse=True)
 def figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emoloom.screen.lexicon_score.score_lexicon", lambda *_: FIGURES)
+    monkeypatch.setattr("emoloom.screen.teachers.lexicon_score.score_lexicon", lambda *_: FIGURES)
 
 
 def test_figures_are_printed_for_all_and_each_split(emoloom: Emoloom) -> None:

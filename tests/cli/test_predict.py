@@ -28,7 +28,7 @@ sys.addaudithook(lambda event, details: opened.append(str(details[0])) if event 
 from emoloom.cli.app import run
 
 assert run(sys.argv[1:]) == 0
-modules = "lexicon.appraisal", "lexicon.appraisal_fit", "screen.appraisal", "data.load_appraised", "assets.verifiers"
+modules = "lexicon.appraisal", "lexicon.appraisal_fit", "screen.teachers.appraisal", "data.load_appraised", "assets.verifiers"
 imported = [name for name in modules if f"emoloom.{name}" in sys.modules]
 print(json.dumps(imported + [path for path in opened if "/verifiers/" in path]))
 """

@@ -70,7 +70,7 @@ def test_what_a_replay_found_before_it_stopped_is_told(
         arguments[-1](Finding("cells/x/replies.jsonl", "line 2", "record a replays as 'b', not 'c'"))
         raise EmoLoomError("cannot load the model", where="path:gone")
 
-    monkeypatch.setattr("emoloom.screen.verify.replay", stops)
+    monkeypatch.setattr("emoloom.screen.finished.verify.replay", stops)
     done = emoloom("verify", copy.path)
     first, last = done.out.splitlines()
     assert first == "cells/x/replies.jsonl: line 2: record a replays as 'b', not 'c'"

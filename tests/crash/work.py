@@ -12,7 +12,7 @@ from typing import Any, Self
 import emoloom.screen.cell
 import emoloom.train.loop
 from emoloom.contract.record import Request
-from emoloom.screen.readout import Answer, Readout, Scored, Written
+from emoloom.screen.readouts.readout import Answer, Readout, Scored, Written
 from emoloom.store.rows import Row, Rows
 
 Reply = tuple[str, str]

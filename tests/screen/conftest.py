@@ -10,10 +10,10 @@ import pytest
 from tests.screenings import screen, shorten_replies, small, write_jsonl
 from tests.tiny import quick_model
 
-import emoloom.screen.budget
-import emoloom.screen.rates
+import emoloom.screen.pricing.budget
+import emoloom.screen.pricing.rates
+import emoloom.screen.pricing.schedule
 import emoloom.screen.run
-import emoloom.screen.schedule
 from emoloom.store.run import RunFolder
 
 
@@ -59,6 +59,11 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     ticking = Clock()
-    for module in (emoloom.screen.budget, emoloom.screen.rates, emoloom.screen.run, emoloom.screen.schedule):
+    for module in (
+        emoloom.screen.pricing.budget,
+        emoloom.screen.pricing.rates,
+        emoloom.screen.run,
+        emoloom.screen.pricing.schedule,
+    ):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=ticking))
     return ticking

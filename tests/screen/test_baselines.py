@@ -20,7 +20,7 @@ from emoloom.contract.record import Record, Request, Vad
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
 from emoloom.screen.baselines import RIDGE, Baseline, Lexicon, Majority, Tfidf
-from emoloom.screen.tuning import SHRINKAGE, tune_thresholds
+from emoloom.screen.readouts.tuning import SHRINKAGE, tune_thresholds
 
 DATA = Path(os.environ.get("EMOLOOM_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 GOEMOTIONS_FOLDER = DATA / "goemotions"

@@ -15,7 +15,7 @@ from emoloom.data.splits import SplitReport
 from emoloom.screen.cell import decode, judge, make_row
 from emoloom.screen.corpora import EvalSet
 from emoloom.screen.cost import Cost
-from emoloom.screen.readout import Answer
+from emoloom.screen.readouts.readout import Answer
 from emoloom.store.run import CellFolder
 
 GOOD = '{"labels":["joy"],"vad":{"v":0.95,"a":0.70,"d":0.65},"rationale":"delight"}'

@@ -12,8 +12,8 @@ import pytest
 from tests.screenings import ROWS, screen, small, write_jsonl
 
 import emoloom.screen.cells
-import emoloom.screen.price
-import emoloom.screen.readout
+import emoloom.screen.pricing.price
+import emoloom.screen.readouts.readout
 from emoloom.errors import EmoLoomError
 from emoloom.store.check import check
 
@@ -30,7 +30,7 @@ TEXTS = [
 
 @pytest.fixture(autouse=True)
 def room_for_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (emoloom.screen.readout, emoloom.screen.cells, emoloom.screen.price):
+    for module in (emoloom.screen.readouts.readout, emoloom.screen.cells, emoloom.screen.pricing.price):
         monkeypatch.setattr(module, "MAX_NEW_TOKENS", 96)
 
 

@@ -13,8 +13,8 @@ from tests.screenings import ROWS, plan, small, write_jsonl
 
 from emoloom.config import ScreenConfig
 from emoloom.errors import EmoLoomError
-from emoloom.screen.price import Prices
-from emoloom.screen.rates import Rates
+from emoloom.screen.pricing.price import Prices
+from emoloom.screen.pricing.rates import Rates
 from emoloom.screen.run import run_plan
 from emoloom.store.run import RunFolder
 

@@ -21,7 +21,7 @@ import emoloom.screen.cell
 import emoloom.train.loop
 from emoloom.errors import EmoLoomError
 from emoloom.report.html import write_report
-from emoloom.screen.readout import Written
+from emoloom.screen.readouts.readout import Written
 from emoloom.screen.run import run_plan
 from emoloom.store.check import check
 from emoloom.store.run import CellFolder, RunFolder

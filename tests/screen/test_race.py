@@ -17,7 +17,7 @@ from emoloom.errors import EmoLoomError
 from emoloom.evaluate.bootstrap import Estimate
 from emoloom.report.html import write_report
 from emoloom.screen.cells import Cell
-from emoloom.screen.drift import compare
+from emoloom.screen.finished.drift import compare
 from emoloom.screen.race import judge_rung, rungs
 from emoloom.store.run import RunFolder
 

@@ -176,7 +176,7 @@ def test_a_finished_run_is_not_done_again(
         raise AssertionError("this was done before")
 
     monkeypatch.setattr(PlannedModel, "load", forbidden)
-    monkeypatch.setattr(emoloom.screen.readout, "decode_fast", forbidden)
+    monkeypatch.setattr(emoloom.screen.readouts.readout, "decode_fast", forbidden)
     monkeypatch.setattr(emoloom.screen.cell, "train", forbidden)
     monkeypatch.setattr(emoloom.screen.worker, "probe", forbidden)
     monkeypatch.setattr(Tfidf, "fit", forbidden)

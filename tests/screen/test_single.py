@@ -19,11 +19,12 @@ from emoloom.contract.record import Request
 from emoloom.errors import EmoLoomError
 from emoloom.lexicon.load import load_teacher
 from emoloom.lexicon.teacher import Teacher
-from emoloom.screen import reopen, single
+from emoloom.screen import single
+from emoloom.screen.finished import reopen
+from emoloom.screen.finished.verify import replay
 from emoloom.screen.ground import lexicon_identity
-from emoloom.screen.readout import Answer, Written
+from emoloom.screen.readouts.readout import Answer, Written
 from emoloom.screen.single import Opened, evaluate_model, open_model, predict_lines, read_requests
-from emoloom.screen.verify import replay
 from emoloom.store.run import RunFolder
 
 GOOD = '{"labels":["joy"],"vad":{"v":0.95,"a":0.70,"d":0.65},"rationale":"délight"}'

@@ -15,7 +15,7 @@ app = typer.Typer(help="Build and judge the appraisal verifier.", no_args_is_hel
 @app.command()
 def fit(data_dir: options.DataDir = None) -> None:
     """Fit the verifier on the appraisal corpora at hand and keep it in the cache; done once for the same data."""
-    from emoloom.screen.appraisal import build, read_card
+    from emoloom.screen.teachers.appraisal import build, read_card
 
     folder = build(data_dir, _say)
     typer.echo(f"verifier  {folder}")
@@ -28,7 +28,7 @@ def card(
     as_json: options.AsJson = False,
 ) -> None:
     """Say what the verifier was fitted on and how well it reads texts that it has not seen."""
-    from emoloom.screen.appraisal import build, read_card
+    from emoloom.screen.teachers.appraisal import build, read_card
 
     figures = read_card(build(data_dir, _say))
     if as_json:

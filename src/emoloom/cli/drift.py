@@ -14,7 +14,7 @@ def drift(
 ) -> None:
     """Compare two runs of one plan from different machines: which replies differ, from where on, and by how much."""
     from emoloom.report.drift import print_drift
-    from emoloom.screen.drift import compare
+    from emoloom.screen.finished.drift import compare
     from emoloom.store.run import RunFolder
 
     print_drift(compare(RunFolder(a), RunFolder(b)))

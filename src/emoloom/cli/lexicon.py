@@ -26,7 +26,7 @@ def score(
 ) -> None:
     """Correlate the calibrated lexicon estimate with the gold VAD of all of a corpus's texts, and of each split."""
     from emoloom.report.table import figure
-    from emoloom.screen.lexicon_score import score_lexicon
+    from emoloom.screen.teachers.lexicon_score import score_lexicon
 
     figures = score_lexicon(lexicon, corpus, data_dir)
     if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from emoloom.assets.cache import Say
 from emoloom.report.schedule import print_schedule
 from emoloom.screen.plan import Plan
-from emoloom.screen.schedule import Priced, folder_of, measured, open_schedule
+from emoloom.screen.pricing.schedule import Priced, folder_of, measured, open_schedule
 
 
 def price_plan(plan: Plan, say: Say, began: float, *, always: bool) -> Priced:

@@ -40,7 +40,7 @@ def verify(
         import random
 
         from emoloom.cli.progress import TerminalProgress
-        from emoloom.screen.verify import replay as decode_anew
+        from emoloom.screen.finished.verify import replay as decode_anew
 
         try:
             with TerminalProgress() as progress:

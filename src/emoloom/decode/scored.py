@@ -32,7 +32,7 @@ def read_heads(
         opening: tokens with which every reply begins, up to its first label; appended to every prompt.
         prefix: token ids shared by all prompts.
         prompts: each prompt's own tokens.
-        alone: one prompt a forward; needed where packing changes bits (:meth:`~emoloom.screen.readout.Scored.tested`).
+        alone: one prompt a forward; needed where packing changes bits (:meth:`~emoloom.screen.readouts.readout.Scored.tested`).
     """
     sequences = [[*prompt, *opening] for prompt in prompts]
     for members in packfuls(sequences, alone=alone):

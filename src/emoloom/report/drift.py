@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from emoloom.report.table import COLUMNS, figure, plain_console
-from emoloom.screen.drift import CellDrift, Drift
+from emoloom.screen.finished.drift import CellDrift, Drift
 
 
 def print_drift(drift: Drift) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.table import Table
 
 from emoloom.report.table import plain_console
-from emoloom.screen.price import Price
-from emoloom.screen.schedule import Schedule, spell
+from emoloom.screen.pricing.price import Price
+from emoloom.screen.pricing.schedule import Schedule, spell
 
 
 def print_schedule(schedule: Schedule) -> None:

@@ -23,7 +23,7 @@ from emoloom.contract.record import Record, Reply, Request, make_reply
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
 from emoloom.evaluate.metrics import Bools, Floats, multi_hot
-from emoloom.screen.tuning import choose, tune_thresholds
+from emoloom.screen.readouts.tuning import choose, tune_thresholds
 
 SPACE = GOEMOTIONS
 RIDGE = 1.0

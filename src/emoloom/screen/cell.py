@@ -22,7 +22,7 @@ from emoloom.model.load import Candidate
 from emoloom.model.prompts import Prompter
 from emoloom.screen.corpora import EvalSet
 from emoloom.screen.cost import Cost, Progress
-from emoloom.screen.readout import Answer, Readout
+from emoloom.screen.readouts.readout import Answer, Readout
 from emoloom.store.files import digest, readable_json, write_atomic
 from emoloom.store.rows import Row, Rows
 from emoloom.store.run import CellFolder

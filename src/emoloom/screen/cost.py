@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from emoloom.decode.fast import Counts
-from emoloom.screen.memory import peak_memory
+from emoloom.screen.pricing.memory import peak_memory
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many more of it are done, and how many there are in all."""

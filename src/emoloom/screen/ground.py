@@ -22,7 +22,7 @@ from emoloom.model.load import MAX_NEW_TOKENS, Candidate, load_candidate, load_p
 from emoloom.model.prompts import Prompter
 from emoloom.screen.arms import Arm
 from emoloom.screen.corpora import Corpora, corpora_named, load_corpora
-from emoloom.screen.readout import make_grammar
+from emoloom.screen.readouts.readout import make_grammar
 from emoloom.store.files import digest
 from emoloom.train.collate import examples
 
@@ -141,7 +141,7 @@ def prepare(config: ScreenConfig, arms: tuple[Arm, ...], say: Say) -> Ground:
     told = None
     if any(recipe.l_app for recipe in recipes) and corpora.unappraised:
         # Imported where records are appraised, and nowhere else: inference goes without the verifier.
-        from emoloom.screen.appraisal import load_verifier
+        from emoloom.screen.teachers.appraisal import load_verifier
 
         verifier, card = load_verifier(config.data_dir, say, without=corpora_named(config))
         corpora = corpora.appraised(verifier.atoms)

@@ -12,9 +12,9 @@ from emoloom.screen.ablation import ablation
 from emoloom.screen.cost import Progress
 from emoloom.screen.leaderboard import leaderboard
 from emoloom.screen.plan import Plan
+from emoloom.screen.pricing.schedule import Priced, folder_of, measured
 from emoloom.screen.probe import probes
 from emoloom.screen.runner import Results, Runner
-from emoloom.screen.schedule import Priced, folder_of, measured
 from emoloom.store.files import sha256_file
 from emoloom.store.run import ABLATION, LEADERBOARD, MANIFEST, NUMERICS, RunFolder
 from emoloom.store.standing import cells_done

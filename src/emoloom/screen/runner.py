@@ -13,15 +13,15 @@ from typing import Any
 from emoloom.assets.cache import Say
 from emoloom.errors import CandidateError, DivergedError, EmoLoomError, is_out_of_memory
 from emoloom.evaluate.score import Scores
-from emoloom.screen.budget import BudgetSpentError, Meter, allow, spent_before
 from emoloom.screen.cell import Pause, training_log, training_work
 from emoloom.screen.cells import Cell, title, training_of
 from emoloom.screen.cost import Cost, Progress
 from emoloom.screen.leaderboard import rank
 from emoloom.screen.plan import Plan
-from emoloom.screen.price import Price, Prices
+from emoloom.screen.pricing.budget import BudgetSpentError, Meter, allow, spent_before
+from emoloom.screen.pricing.price import Price, Prices
+from emoloom.screen.pricing.schedule import Priced
 from emoloom.screen.race import judge_rung
-from emoloom.screen.schedule import Priced
 from emoloom.screen.worker import Worker
 from emoloom.store.files import digest
 from emoloom.store.journal import Journal

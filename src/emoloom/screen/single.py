@@ -24,11 +24,11 @@ from emoloom.model.load import Candidate
 from emoloom.screen.cell import judge, make_row
 from emoloom.screen.corpora import load_evals
 from emoloom.screen.cost import Progress
+from emoloom.screen.finished.reopen import Reopened, load_model
 from emoloom.screen.ground import told_cut
-from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
-from emoloom.screen.reopen import Reopened, load_model
-from emoloom.screen.scoring import scored_readout
-from emoloom.screen.suggest import Suggester
+from emoloom.screen.readouts.readout import Answer, Readout, Written, bit_equal, make_grammar
+from emoloom.screen.readouts.scoring import scored_readout
+from emoloom.screen.readouts.suggest import Suggester
 from emoloom.store.run import ABLATION, LEADERBOARD, CellFolder, RunFolder
 
 

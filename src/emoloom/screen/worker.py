@@ -17,9 +17,9 @@ from emoloom.screen.corpora import EvalSet
 from emoloom.screen.cost import Cost, Progress
 from emoloom.screen.plan import Plan, constant_vad
 from emoloom.screen.probe import probe
-from emoloom.screen.readout import Answer, Readout, Written, bit_equal, make_grammar
-from emoloom.screen.scoring import prepare_scoring, scored_readout
-from emoloom.screen.suggest import Suggester
+from emoloom.screen.readouts.readout import Answer, Readout, Written, bit_equal, make_grammar
+from emoloom.screen.readouts.scoring import prepare_scoring, scored_readout
+from emoloom.screen.readouts.suggest import Suggester
 from emoloom.store.rows import Row
 from emoloom.store.run import NUMERICS, CellFolder
 

@@ -15,9 +15,9 @@ from typing import Any
 from emoloom.config import Budget
 from emoloom.screen.cells import Cell
 from emoloom.screen.cost import Cost
-from emoloom.screen.memory import peak_memory, reset_peak_memory
 from emoloom.screen.plan import Plan
-from emoloom.screen.price import Price, Prices
+from emoloom.screen.pricing.memory import peak_memory, reset_peak_memory
+from emoloom.screen.pricing.price import Price, Prices
 
 # Who goes first where not all can be paid: which candidate is best, what it must beat, then the rest.
 _RANKS = {"race": 0, "training": 1, "tuned": 1, "baseline": 2, "probe": 4, "zero-shot": 5}

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from tests.screenings import lasting, screen, shorten_replies, small
 
-import emoloom.screen.readout
+import emoloom.screen.readouts.readout
 from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.record import Request
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.errors import EmoLoomError
-from emoloom.screen.scoring import scored_readout
+from emoloom.screen.readouts.scoring import scored_readout
+from emoloom.screen.readouts.suggest import Suggester
+from emoloom.screen.readouts.tuning import choose
 from emoloom.screen.single import open_model, predict_lines
-from emoloom.screen.suggest import Suggester
-from emoloom.screen.tuning import choose
 from emoloom.store.run import RunFolder
 
 RECIPE = {"batch_size": 2, "rank": 2, "learning_rate": 0.1, "l_cls": 1.0, "l_reg": 1.0}
@@ -94,7 +94,7 @@ def test_answers_stay_with_their_texts_beyond_a_chunk(
     requests = [Request(id=str(n), text=f"the parcel number {n * n} came at last") for n in range(8)]
     opened = open_model(None, run.path, readout, quiet)
     together = list(predict_lines(opened, requests, quiet))
-    monkeypatch.setattr(emoloom.screen.readout, "_CHUNK", 3)
+    monkeypatch.setattr(emoloom.screen.readouts.readout, "_CHUNK", 3)
     assert list(predict_lines(opened, requests, quiet)) == together
     alone = [line for request in requests for line in predict_lines(opened, [request], quiet)]
     assert alone == together
@@ -104,13 +104,13 @@ def test_answers_stay_with_their_texts_beyond_a_chunk(
 def test_scores_take_a_forward_a_text_where_packing_changes_a_bit(
     changed: float, run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    score = emoloom.screen.readout.score_requests
+    score = emoloom.screen.readouts.readout.score_requests
 
     def scored(*arguments: Any, alone: bool) -> Any:
         for index, log_odds, vad in score(*arguments, alone=alone):
             yield index, log_odds if alone else log_odds + changed, vad
 
-    monkeypatch.setattr(emoloom.screen.readout, "score_requests", scored)
+    monkeypatch.setattr(emoloom.screen.readouts.readout, "score_requests", scored)
     opened = open_model(None, run.path, "scored", quiet)
     assert opened.scored
     readout = scored_readout(opened.candidate, opened.scored, Suggester((), opened.teacher), alone=False)

@@ -17,7 +17,7 @@ from emoloom.model.forward import packed_logits
 from emoloom.model.load import Candidate
 from emoloom.model.packing import LOGITS, PACK_TOKENS, pack, packfuls
 from emoloom.screen.arms import Arm
-from emoloom.screen.memory import peak_memory, reset_peak_memory
+from emoloom.screen.pricing.memory import peak_memory, reset_peak_memory
 from emoloom.train.adapter import make_trainable
 from emoloom.train.collate import Example, examples
 from emoloom.train.loop import train

@@ -26,8 +26,8 @@ from emoloom.model.labelling import FirstLabel
 from emoloom.model.load import MAX_NEW_TOKENS, Candidate
 from emoloom.model.packing import fullest
 from emoloom.model.prompts import Prompter
-from emoloom.screen.suggest import Suggester
-from emoloom.screen.tuning import choose
+from emoloom.screen.readouts.suggest import Suggester
+from emoloom.screen.readouts.tuning import choose
 
 # Replies decoded between two looks at the packing: alike lengths share a pack within a chunk, memory stays bounded.
 _CHUNK = 256

@@ -8,7 +8,7 @@ from emoloom.contract.parse import Parsed, parse_reply
 from emoloom.contract.record import Record, Request, Vad
 from emoloom.contract.taxonomy import GOEMOTIONS
 from emoloom.lexicon.teacher import Teacher
-from emoloom.screen.suggest import Suggester
+from emoloom.screen.readouts.suggest import Suggester
 
 
 def record(*labels: str, v: float, source: str = "gold") -> Record:

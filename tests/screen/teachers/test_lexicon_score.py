@@ -14,8 +14,8 @@ from emoloom.lexicon.calibrate import Calibration
 from emoloom.lexicon.norms import Lexicon
 from emoloom.lexicon.reading import FEATURES
 from emoloom.lexicon.teacher import Teacher
-from emoloom.screen import lexicon_score
-from emoloom.screen.lexicon_score import score_lexicon
+from emoloom.screen.teachers import lexicon_score
+from emoloom.screen.teachers.lexicon_score import score_lexicon
 
 ENTRIES = {"good": (0.9, 0.6, 0.7), "bad": (0.1, 0.4, 0.3), "calm": (0.6, 0.1, 0.6)}
 TEXTS = ("good", "bad", "calm", "good calm", "bad zebra", "zebra")

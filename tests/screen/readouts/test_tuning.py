@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emoloom.evaluate.metrics import Floats
-from emoloom.screen.tuning import tune_spread
+from emoloom.screen.readouts.tuning import tune_spread
 
 RNG = np.random.default_rng(0)
 GOLD = 0.5 + RNG.normal(scale=(0.09, 0.07, 0.05), size=(400, 3))

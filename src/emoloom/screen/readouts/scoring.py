@@ -18,10 +18,10 @@ from emoloom.model.heads import load_heads, save_heads
 from emoloom.model.load import Candidate
 from emoloom.screen.cost import Cost, Progress
 from emoloom.screen.features import opening_states
-from emoloom.screen.readout import Scored
-from emoloom.screen.refit import fit_heads
-from emoloom.screen.suggest import Suggester
-from emoloom.screen.tuning import tune_spread, tune_thresholds
+from emoloom.screen.readouts.readout import Scored
+from emoloom.screen.readouts.refit import fit_heads
+from emoloom.screen.readouts.suggest import Suggester
+from emoloom.screen.readouts.tuning import tune_spread, tune_thresholds
 from emoloom.store.files import readable_json, write_atomic
 from emoloom.store.run import CellFolder
 

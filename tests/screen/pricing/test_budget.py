@@ -16,22 +16,22 @@ from tests.screen.conftest import Clock
 from tests.screenings import lasting, plan, screen, small
 from tests.tiny import quick_model
 
-import emoloom.screen.budget
 import emoloom.screen.cell
-import emoloom.screen.rates
+import emoloom.screen.pricing.budget
+import emoloom.screen.pricing.rates
+import emoloom.screen.pricing.schedule
 import emoloom.screen.run
-import emoloom.screen.schedule
 from emoloom.cli.runs import _described
 from emoloom.config import AblationConfig, Budget, ScreenConfig
 from emoloom.errors import EmoLoomError
 from emoloom.report.table import print_leaderboard
-from emoloom.screen.budget import allow
+from emoloom.screen.finished.verify import replay
 from emoloom.screen.plan import make_ablation_plan
-from emoloom.screen.price import Price, Prices
-from emoloom.screen.rates import Rates, calibrate
+from emoloom.screen.pricing.budget import allow
+from emoloom.screen.pricing.price import Price, Prices
+from emoloom.screen.pricing.rates import Rates, calibrate
+from emoloom.screen.pricing.schedule import Priced, measured, open_schedule, schedule
 from emoloom.screen.run import run_plan
-from emoloom.screen.schedule import Priced, measured, open_schedule, schedule
-from emoloom.screen.verify import replay
 from emoloom.store.check import Finding, check
 from emoloom.store.journal import Journal
 from emoloom.store.run import RunFolder
@@ -74,7 +74,7 @@ def cuts(run: RunFolder) -> list[tuple[str, str]]:
 
 
 def test_without_a_budget_nothing_is_measured_or_cut(two: Screening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", None)
+    monkeypatch.setattr(emoloom.screen.pricing.schedule, "calibrate", None)
     run = screen(two())
     assert cuts(run) == []
     assert spent(run, "examples") == 2 * (6 + 3 + 2 + 6)
@@ -84,7 +84,7 @@ def test_nothing_is_measured_for_a_folder_that_holds_another_plan(
     two: Screening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = screen(two())
-    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", None)
+    monkeypatch.setattr(emoloom.screen.pricing.schedule, "calibrate", None)
     other = plan(two("34examples").model_copy(update={"out": done.path}))
     with pytest.raises(EmoLoomError, match="another plan"):
         measured(other, lambda _: None, 0.0)
@@ -255,7 +255,7 @@ def test_time_that_runs_out_in_the_midst_cuts_the_cell(
     two: Screening, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock.step = 0.1
-    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", lambda *_, **__: Rates(0.0, 1e-9, 1e-9, 0.0, 0.0))
+    monkeypatch.setattr(emoloom.screen.pricing.schedule, "calibrate", lambda *_, **__: Rates(0.0, 1e-9, 1e-9, 0.0, 0.0))
     run = screen(two("6s"))
     reasons = {row["reason"] for row in run.read_json("leaderboard.json")["cut"]}
     assert "it does not fit in what is left of the budget of 6 s" in reasons
@@ -273,7 +273,7 @@ def test_a_budget_of_memory_is_met_by_computing_activations_twice(
         return Rates(0.0, 1e-9, 1e-9, 1e9, 2e9 if recompute else 4e9, recompute)
 
     switched: list[bool] = []
-    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", needs)
+    monkeypatch.setattr(emoloom.screen.pricing.schedule, "calibrate", needs)
     monkeypatch.setattr(emoloom.screen.cell, "recompute_layers", lambda model: switched.append(recompute_layers(model)))
     roomy, tight = screen(two("5GB")), screen(two("3GB"))
     assert asked == [False, False, False, True, False, True]
@@ -291,7 +291,7 @@ def test_a_candidate_is_measured_as_it_is_to_be_trained(
 ) -> None:
     switched: list[bool] = []
     monkeypatch.setattr(
-        emoloom.screen.rates, "recompute_layers", lambda model: switched.append(recompute_layers(model))
+        emoloom.screen.pricing.rates, "recompute_layers", lambda model: switched.append(recompute_layers(model))
     )
     planned = plan(two())
     (arm, *_), words = planned.arms, planned.teacher.word_values()
@@ -347,7 +347,7 @@ def test_a_limited_run_that_is_killed_again_and_again_ends_as_it_would_have(
 def test_a_finished_run_is_not_priced_again(two: Screening, monkeypatch: pytest.MonkeyPatch) -> None:
     config = two("20examples")
     screen(config)
-    monkeypatch.setattr(emoloom.screen.schedule, "calibrate", None)
+    monkeypatch.setattr(emoloom.screen.pricing.schedule, "calibrate", None)
     screen(config)
 
 

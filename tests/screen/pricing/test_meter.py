@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from tests.screen.conftest import Clock
 
 from emoloom.config import Budget, ScreenConfig
-from emoloom.screen.budget import BudgetSpentError, Meter, passed
 from emoloom.screen.cost import Cost
-from emoloom.screen.price import Price
+from emoloom.screen.pricing.budget import BudgetSpentError, Meter, passed
+from emoloom.screen.pricing.price import Price
 
 
 def budget(*limits: str) -> Budget:

@@ -14,12 +14,12 @@ from tests.screenings import screen, small
 from tests.tiny import make_model, merges_for, prompt_words
 
 import emoloom.screen.cells
-import emoloom.screen.readout
-import emoloom.screen.verify
+import emoloom.screen.finished.verify
+import emoloom.screen.readouts.readout
 from emoloom.assets.models import resolve
 from emoloom.assets.specs import ModelSpec, parse_spec
 from emoloom.errors import EmoLoomError
-from emoloom.screen.verify import replay
+from emoloom.screen.finished.verify import replay
 from emoloom.store.check import Finding
 from emoloom.store.run import RunFolder
 
@@ -33,7 +33,7 @@ LONG_ENOUGH = 80
 @pytest.fixture(scope="module", autouse=True)
 def longer_replies() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for module in (emoloom.screen.readout, emoloom.screen.cells, emoloom.screen.verify):
+        for module in (emoloom.screen.readouts.readout, emoloom.screen.cells, emoloom.screen.finished.verify):
             monkeypatch.setattr(module, "MAX_NEW_TOKENS", LONG_ENOUGH)
         yield
 

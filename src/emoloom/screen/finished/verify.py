@@ -19,10 +19,10 @@ from emoloom.screen.cells import Cell
 from emoloom.screen.corpora import EvalSet, load_corpora, load_evals
 from emoloom.screen.cost import Progress
 from emoloom.screen.environment import environment
-from emoloom.screen.readout import Answer, make_grammar
-from emoloom.screen.reopen import Reopened
-from emoloom.screen.scoring import scored_readout
-from emoloom.screen.suggest import Suggester
+from emoloom.screen.finished.reopen import Reopened
+from emoloom.screen.readouts.readout import Answer, make_grammar
+from emoloom.screen.readouts.scoring import scored_readout
+from emoloom.screen.readouts.suggest import Suggester
 from emoloom.store.check import Finding
 from emoloom.store.rows import Row
 from emoloom.store.run import RunFolder, cell_path

@@ -18,8 +18,8 @@ from emoloom.data.questionnaire import Appraised
 from emoloom.errors import EmoLoomError
 from emoloom.lexicon.appraisal import Floats, Verifier
 from emoloom.lexicon.appraisal_fit import Heads, fit
-from emoloom.screen.appraisal_card import CONTRASTS, make_card
 from emoloom.screen.environment import code_digest
+from emoloom.screen.teachers.appraisal_card import CONTRASTS, make_card
 from emoloom.store.files import digest, parse_json, readable_json
 
 FOLDS = 5
@@ -27,7 +27,7 @@ _SEED = 0
 _MAIN = "isear"
 _WEIGHTS, _CARD = "verifier.safetensors", "card.json"
 # What decides a verifier beside the corpora: how they are read, how it is fitted and judged.
-_CODE = ("contract/*.py", "data/*.py", "lexicon/appraisal*.py", "screen/appraisal*.py")
+_CODE = ("contract/*.py", "data/*.py", "lexicon/appraisal*.py", "screen/teachers/appraisal*.py")
 _LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 
@@ -47,7 +47,7 @@ def load_verifier(
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The card of a verifier that was built: see :func:`emoloom.screen.appraisal_card.make_card`.
+    """The card of a verifier that was built: see :func:`emoloom.screen.teachers.appraisal_card.make_card`.
 
     Raises:
         EmoLoomError: it cannot be read.

@@ -10,13 +10,13 @@ from typing import Any
 
 from emoloom.assets.cache import Say
 from emoloom.errors import EmoLoomError, is_out_of_memory
-from emoloom.screen.budget import allow, candidates_of, ending, expected, leads_to, passed, spent_before
 from emoloom.screen.cells import Cell
 from emoloom.screen.ground import PlannedModel
 from emoloom.screen.plan import Plan
-from emoloom.screen.price import Price, Prices
+from emoloom.screen.pricing.budget import allow, candidates_of, ending, expected, leads_to, passed, spent_before
+from emoloom.screen.pricing.price import Price, Prices
+from emoloom.screen.pricing.rates import TOO_LARGE, Rates, calibrate
 from emoloom.screen.race import Standing
-from emoloom.screen.rates import TOO_LARGE, Rates, calibrate
 from emoloom.store.run import RunFolder
 from emoloom.store.standing import CLOSING
 

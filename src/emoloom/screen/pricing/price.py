@@ -1,5 +1,4 @@
-"""What the cells of a plan will take: unit prices as :mod:`emoloom.screen.rates` measured them, corrected by what finished cells
-took.
+"""What the cells of a plan will take: unit prices (:mod:`~emoloom.screen.pricing.rates`), corrected by what finished cells took.
 
 A cell's seconds are loading, then its records times a unit price. Two units are measured on each candidate: training on an
 example, and a forward over a prompt. What is not measured directly, such as a written reply, is taken as so many forwards; once a
@@ -21,7 +20,7 @@ from emoloom.model.prompts import Prompter
 from emoloom.screen.cell import wanted_records
 from emoloom.screen.cells import Cell
 from emoloom.screen.plan import Plan
-from emoloom.screen.rates import TOO_LARGE, Rates
+from emoloom.screen.pricing.rates import TOO_LARGE, Rates
 from emoloom.train.collate import examples
 from emoloom.train.loop import seen_by
 

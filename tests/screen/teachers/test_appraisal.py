@@ -13,9 +13,9 @@ from sklearn.metrics import roc_auc_score
 from emoloom.contract.affect import ATOMS
 from emoloom.data.load_appraised import load_starter
 from emoloom.data.questionnaire import Appraised
-from emoloom.screen import appraisal
-from emoloom.screen.appraisal import atoms_of, build, folds_of, load_verifier, read_card
-from emoloom.screen.appraisal_card import CONTRASTS, _calibration
+from emoloom.screen.teachers import appraisal
+from emoloom.screen.teachers.appraisal import atoms_of, build, folds_of, load_verifier, read_card
+from emoloom.screen.teachers.appraisal_card import CONTRASTS, _calibration
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_contrasts_leave_the_middle_out() -> None:
 
 @pytest.fixture(scope="module")
 def real() -> Path:
-    folder = Path(os.environ.get("EMOLOOM_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
+    folder = Path(os.environ.get("EMOLOOM_DATA") or Path(__file__).parents[3].parent / "shared" / "data")
     if not (folder / "appraisal" / "isear").is_dir():
         pytest.skip(f"the appraisal corpora are not in {folder}: set EMOLOOM_DATA")
     return folder

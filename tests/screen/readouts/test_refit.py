@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from emoloom.evaluate.metrics import Floats
 from emoloom.model.heads import LinearHeads
-from emoloom.screen.refit import fit_heads
+from emoloom.screen.readouts.refit import fit_heads
 
 RNG = np.random.default_rng(0)
 N, SIZE, LABELS = 240, 12, 4
